@@ -1,7 +1,7 @@
 """The vocabulary of failure: what may be tried again, what a record did wrong, what ends the process.
 
-Adapters translate SDK errors into these and nobody else catches SDK errors. A partial batch result is a value,
-never an exception.
+Adapters translate SDK errors into these and nobody else catches SDK errors. A partial batch result is a
+value, never an exception.
 """
 
 from __future__ import annotations
