@@ -1,0 +1,1 @@
+"""Where the containers and jobs are placed: one machine, or AWS."""

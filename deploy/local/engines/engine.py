@@ -1,0 +1,143 @@
+"""How each engine is started and how one sees that it answers. Standard library only."""
+
+from __future__ import annotations
+
+import http.client
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+SOURCES = Path(__file__).parent
+ENGINES = Path(__file__).parents[3] / ".engines"
+HOST = "127.0.0.1"
+NAMES = ("kinesis", "dynamodb")
+READY_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One engine, ready to be started.
+
+    Args:
+        port_file: where the engine writes the port that it listens on, once it does.
+        target, content_type: of the smallest call that proves that the engine serves its API.
+    """
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    folder: Path
+    port_file: Path
+    target: str
+    content_type: str
+
+
+def launch(name: str, run_folder: Path, port: int = 0, engines: Path = ENGINES) -> Launch:
+    """How to start the engine of this name.
+
+    Args:
+        run_folder: an existing folder for what the engine leaves while it runs.
+        port: to listen on, 0 for one that is free.
+
+    Raises:
+        FileNotFoundError: the engine was not fetched.
+    """
+    makers = {"kinesis": _kinesis, "dynamodb": _dynamodb}
+    if not (engines / name).is_dir():
+        raise FileNotFoundError(f"{engines / name} is missing: run `make setup`")
+    return makers[name](run_folder.resolve(), port, engines)
+
+
+def _kinesis(run_folder: Path, port: int, engines: Path) -> Launch:
+    environment = {
+        **_common("kinesis", run_folder, port),
+        # Reserved numbers, not ports: loopback.js puts real ones in their place.
+        "KINESIS_MOCK_PLAIN_PORT": "1",
+        "KINESIS_MOCK_TLS_PORT": "2",
+        "SHOULD_PERSIST_DATA": "false",
+        "LOAD_DATA_IF_EXISTS": "false",
+        "SHARD_LIMIT": "100",
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCOUNT_ID": "000000000000",
+        "LOG_LEVEL": "ERROR",
+        "ROOT_LOG_LEVEL": "ERROR",
+        **dict.fromkeys(_STREAM_DURATIONS, "50ms"),
+    }
+    preload = str(SOURCES / "kinesis" / "loopback.js")
+    return Launch(
+        name="kinesis",
+        command=["node", "--max-old-space-size=1024", "-r", preload, "main.js"],
+        environment=environment,
+        folder=engines / "kinesis",
+        port_file=Path(environment["CADABRA_ENGINE_PORT_FILE"]),
+        target="Kinesis_20131202.ListStreams",
+        content_type="application/x-amz-json-1.1",
+    )
+
+
+_STREAM_DURATIONS = (
+    "CREATE_STREAM_DURATION",
+    "DELETE_STREAM_DURATION",
+    "SPLIT_SHARD_DURATION",
+    "MERGE_SHARDS_DURATION",
+    "UPDATE_SHARD_COUNT_DURATION",
+)
+
+
+def _dynamodb(run_folder: Path, port: int, engines: Path) -> Launch:
+    environment = _common("dynamodb", run_folder, port)
+    library = engines / "dynamodb"
+    return Launch(
+        name="dynamodb",
+        command=[
+            "java",
+            "-Xmx640m",
+            "-XX:+UseSerialGC",
+            "-Djava.net.preferIPv4Stack=true",
+            f"-Djava.library.path={library}",
+            "-cp",
+            f"{engines / 'dynamodb-launcher'}:{library}/*",
+            "LoopbackServer",
+        ],
+        environment=environment,
+        folder=run_folder,
+        port_file=Path(environment["CADABRA_ENGINE_PORT_FILE"]),
+        target="DynamoDB_20120810.ListTables",
+        content_type="application/x-amz-json-1.0",
+    )
+
+
+def _common(name: str, run_folder: Path, port: int) -> dict[str, str]:
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": os.environ.get("HOME", str(run_folder)),
+        "LANG": "C.UTF-8",
+        "CADABRA_ENGINE_PORT": str(port),
+        "CADABRA_ENGINE_PORT_FILE": str(run_folder / f"{name}.port"),
+    }
+
+
+def url(started: Launch) -> str | None:
+    """Where the engine serves, once it has told its port and answers its API; None before.
+
+    Source: the Signature Version 4 headers of an AWS JSON call; the engines read them, unchecked.
+    """
+    try:
+        port = int(started.port_file.read_text(encoding="ascii"))
+    except FileNotFoundError:
+        return None
+    headers = {
+        "Content-Type": started.content_type,
+        "X-Amz-Target": started.target,
+        "X-Amz-Date": "20240101T000000Z",
+        "Authorization": "AWS4-HMAC-SHA256 Credential=local/20240101/us-east-1/aws/aws4_request, "
+        "SignedHeaders=host;x-amz-date, Signature=00",
+    }
+    connection = http.client.HTTPConnection(HOST, port, timeout=2)
+    try:
+        connection.request("POST", "/", body="{}", headers=headers)
+        return f"http://{HOST}:{port}" if connection.getresponse().status == 200 else None
+    except OSError:
+        return None
+    finally:
+        connection.close()

@@ -1,0 +1,101 @@
+"""Fetching the engines, once, through the ordinary clients of npm and Maven, with every file checked.
+
+Standard library only: set-up runs this before any environment exists.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from deploy.local.engines import manifest
+
+SOURCES = Path(__file__).parent
+
+
+class FetchFailed(Exception):
+    """An engine cannot be fetched, or is not what the manifest says; nothing was put in place."""
+
+
+def kinesis(work: Path) -> Path:
+    """Fetch kinesis-local as its lock file pins it; returns the folder that holds it."""
+    for name in ("package.json", "package-lock.json", ".npmrc"):
+        shutil.copy(SOURCES / "kinesis" / name, work / name)
+    _run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], work)
+    return work / "node_modules" / "kinesis-local"
+
+
+def dynamodb(work: Path) -> Path:
+    """Fetch DynamoDB Local with everything it needs at run time; returns the folder that holds it."""
+    shutil.copy(SOURCES / "dynamodb" / "pom.xml", work / "pom.xml")
+    _run(["mvn", "-B", "-q", "dependency:copy-dependencies", f"-DoutputDirectory={work / 'lib'}"], work)
+    return work / "lib"
+
+
+def dynamodb_launcher(work: Path, engines: Path) -> Path:
+    """Compile our main class for DynamoDB Local; returns the folder of classes."""
+    source = SOURCES / "dynamodb" / "LoopbackServer.java"
+    classes = work / "classes"
+    libraries = f"{engines / 'dynamodb'}/*"
+    _run(["javac", "--release", "17", "-cp", libraries, "-d", str(classes), str(source)], work)
+    (classes / "source.sha256").write_text(manifest.digest(source) + "\n", encoding="utf-8")
+    return classes
+
+
+def is_in_place(name: str, engines: Path) -> bool:
+    """Whether every file of this engine is there as its manifest says."""
+    folder = engines / name
+    return folder.is_dir() and not manifest.faults(folder, SOURCES / name / "SHA256SUMS")
+
+
+def launcher_in_place(engines: Path) -> bool:
+    """Whether our main class was compiled from the source that is here now."""
+    stamp = engines / "dynamodb-launcher" / "source.sha256"
+    expected = manifest.digest(SOURCES / "dynamodb" / "LoopbackServer.java")
+    return stamp.is_file() and stamp.read_text(encoding="utf-8").strip() == expected
+
+
+def install(name: str, engines: Path, fetch: Callable[[Path], Path]) -> None:
+    """Fetch into a folder of its own, check it, and only then put it in place under `engines/<name>`.
+
+    Raises:
+        FetchFailed: the client failed or a file differs; what was in place before is untouched.
+    """
+    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=engines) as work:
+        fetched = fetch(Path(work).resolve())
+        sums = SOURCES / name / "SHA256SUMS"
+        if sums.is_file():
+            problems = manifest.faults(fetched, sums)
+            if problems:
+                raise FetchFailed(
+                    f"{name}: what was fetched is not what {sums} says: " + "; ".join(problems[:5])
+                )
+        target, old = engines / name, Path(work) / "old"
+        if target.exists():
+            target.rename(old)
+        fetched.rename(target)
+
+
+def sweep(engines: Path) -> None:
+    """Remove what an interrupted fetch left behind. The caller holds the lock of set-up."""
+    for leftover in engines.glob(".fetch-*"):
+        shutil.rmtree(leftover)
+
+
+def _run(command: list[str], cwd: Path) -> None:
+    result = subprocess.run(
+        command,
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        env=os.environ,
+    )
+    if result.returncode:
+        last = "\n".join(result.stdout.splitlines()[-15:])
+        raise FetchFailed(f"`{' '.join(command)}` ended with {result.returncode}:\n{last}")

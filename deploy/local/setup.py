@@ -1,0 +1,160 @@
+"""Set-up: the Python environment and the engines, fetched once, checked every time.
+
+Standard library only, for it runs on the system's python3.11. Safe to interrupt, to repeat, to run twice at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local.engines import fetch, manifest
+
+ROOT = Path(__file__).parents[2]
+ENGINES = ROOT / ".engines"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that must be in place: how to see that it is, and how to put it there."""
+
+    title: str
+    in_place: Callable[[], bool]
+    put_in_place: Callable[[], None]
+
+
+def steps(root: Path, engines: Path) -> list[Step]:
+    """Everything that set-up puts in place, in order."""
+    environment = Environment(root / ".venv", root / "requirements" / "dev.lock")
+    return [
+        Step("Python environment", environment.in_place, environment.build),
+        Step(
+            "Kinesis engine",
+            lambda: fetch.is_in_place("kinesis", engines),
+            lambda: fetch.install("kinesis", engines, fetch.kinesis),
+        ),
+        Step(
+            "DynamoDB engine",
+            lambda: fetch.is_in_place("dynamodb", engines),
+            lambda: fetch.install("dynamodb", engines, fetch.dynamodb),
+        ),
+        Step(
+            "DynamoDB launcher",
+            lambda: fetch.launcher_in_place(engines),
+            lambda: fetch.install(
+                "dynamodb-launcher", engines, lambda work: fetch.dynamodb_launcher(work, engines)
+            ),
+        ),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The virtual environment that the lock file describes.
+
+    A note inside says which lock it was built from; another stands there while it is being built, so that a
+    build that was interrupted is started again from nothing.
+    """
+
+    folder: Path
+    lock: Path
+
+    def in_place(self) -> bool:
+        """Whether it was built, whole, from the lock as it is now."""
+        stamp = self.folder / "built-from.sha256"
+        return (
+            (self.folder / "bin" / "python").exists()
+            and not (self.folder / "unfinished").exists()
+            and stamp.is_file()
+            and stamp.read_text(encoding="utf-8").strip() == manifest.digest(self.lock)
+        )
+
+    def build(self) -> None:
+        """Create it where it is missing or unfinished, then install what the lock names, by hash."""
+        unfinished = self.folder / "unfinished"
+        if unfinished.exists() or not (self.folder / "bin" / "python").exists():
+            self._run([sys.executable, "-m", "venv", "--clear", str(self.folder)])
+        unfinished.touch()
+        python = str(self.folder / "bin" / "python")
+        self._run(
+            [python, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "-r", str(self.lock)]
+        )
+        stamp = self.folder / "built-from.sha256"
+        stamp.write_text(manifest.digest(self.lock) + "\n", encoding="utf-8")
+        unfinished.unlink()
+
+    def _run(self, command: list[str]) -> None:
+        result = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+        if result.returncode:
+            raise fetch.FetchFailed(f"`{' '.join(command)}` ended with {result.returncode}:\n{result.stdout}")
+
+
+def run(root: Path, engines: Path, quiet: bool) -> None:
+    """Put in place what is not; `quiet` says nothing about what already is.
+
+    Raises:
+        FetchFailed: a step failed; the steps before it are in place and stay so.
+    """
+    engines.mkdir(exist_ok=True)
+    started = time.monotonic()
+    with only_one(engines / "lock"):
+        fetch.sweep(engines)
+        wanted = steps(root, engines)
+        for number, step in enumerate(wanted, 1):
+            _take(step, f"[{number}/{len(wanted)}] {step.title}", quiet)
+    if not quiet:
+        print(f"set-up complete ({time.monotonic() - started:.1f} s)")
+
+
+def _take(step: Step, label: str, quiet: bool) -> None:
+    started = time.monotonic()
+    if step.in_place():
+        if not quiet:
+            print(f"{label}: already there ({time.monotonic() - started:.1f} s)", flush=True)
+        return
+    print(f"{label}: fetching ...", flush=True)
+    step.put_in_place()
+    print(f"{label}: in place ({time.monotonic() - started:.1f} s)", flush=True)
+
+
+@contextmanager
+def only_one(lock: Path) -> Iterator[None]:
+    """Hold the lock file; a second set-up waits here until the first is done."""
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("another set-up of this checkout is running: waiting for it ...", flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Check the prerequisites, then set up; 1 with one message on failure."""
+    parser = argparse.ArgumentParser(prog="deploy.local.setup", description=run.__doc__)
+    parser.add_argument("--quiet", action="store_true", help="say nothing about what is already there")
+    parser.add_argument(
+        "--engines", type=Path, default=ENGINES, help="folder of the engines (default: .engines)"
+    )
+    options = parser.parse_args(arguments)
+    if subprocess.run([str(ROOT / "deploy/local/prerequisites.sh")], check=False).returncode:
+        return 1
+    try:
+        run(ROOT, options.engines.resolve(), options.quiet)
+    except fetch.FetchFailed as failure:
+        print(f"set-up failed: {failure}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""One folder per container, and the kernel that they share."""

@@ -1,0 +1,1 @@
+"""The mechanisms that every container shares; knows no service."""

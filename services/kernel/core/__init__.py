@@ -1,0 +1,1 @@
+"""Settings, errors, logs, metrics, health, lifecycle, retry and tokens."""

@@ -1,0 +1,1 @@
+"""The producer and the consumer group of a stream."""
