@@ -6,10 +6,14 @@ import itertools
 import os
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
 
 import pytest
 
+from tests import processes
 from tests.engines import Engines, local_environment, started
+from tests.processes import ServiceProcess
 
 _numbers = itertools.count()
 _session = uuid.uuid4().hex[:6]
@@ -55,3 +59,41 @@ def _is_setting(name: str) -> bool:
 def namespace() -> str:
     """A prefix for streams and tables that no other test uses."""
     return f"t{_session}-{next(_numbers)}"
+
+
+class StartService(Protocol):
+    """Starts a service of ours as a process and waits until it is ready."""
+
+    async def __call__(self, name: str, **settings: str) -> ServiceProcess:
+        """Start `services.<name>` with these settings on top of the usual ones.
+
+        Args:
+            settings: environment variables by name, such as CADABRA_POLL_INTERVAL_S="0.1".
+
+        Raises:
+            RuntimeError: it did not become ready; its output is in the message.
+        """
+        ...
+
+
+@pytest.fixture
+def start_service(engines: Engines, namespace: str, tmp_path: Path) -> Iterator[StartService]:
+    """Start services of this test's namespace on the real engines; all are killed when the test ends."""
+    started_here: list[ServiceProcess] = []
+
+    async def start_one(name: str, **settings: str) -> ServiceProcess:
+        environment = {
+            **local_environment(engines),
+            "CADABRA_NAMESPACE": namespace,
+            "CADABRA_RUN_ID": engines.run_id,
+            "CADABRA_INSTANCE": f"{name}-{len(started_here)}",
+            **settings,
+        }
+        service = await processes.start(name, tmp_path, environment)
+        started_here.append(service)
+        return service
+
+    yield start_one
+    for service in started_here:
+        service.kill9()
+        print(f"--- {service.name} {service.pid}\n{service.log_tail()}")

@@ -1,6 +1,6 @@
 """Set-up: the Python environment and the engines, fetched once, checked every time.
 
-Standard library only, for it runs on the system's python3.11. Safe to interrupt, to repeat, to run twice at once.
+Standard library only, for it runs on the system's python3.11. Safe to interrupt, to repeat and to run twice.
 """
 
 from __future__ import annotations
