@@ -1,0 +1,246 @@
+"""A worker of a Kinesis consumer group: finds shards, takes leases, reads each shard it holds, hands all back."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+import uuid
+from collections.abc import Callable, Mapping
+
+from services.kernel.adapters.kinesis import Kinesis
+from services.kernel.core import logs
+from services.kernel.core.errors import Retryable, Unavailable
+from services.kernel.core.retry import Retry
+from services.kernel.streams import assignment, deaths, shard_graph
+from services.kernel.streams.byte_budget import ByteBudget
+from services.kernel.streams.group_metrics import GroupMetrics
+from services.kernel.streams.group_settings import GroupSettings
+from services.kernel.streams.held_lease import HeldLease
+from services.kernel.streams.lag_probe import LagProbe
+from services.kernel.streams.lease import Lease
+from services.kernel.streams.lease_table import LeaseTable
+from services.kernel.streams.lease_watch import LeaseWatch
+from services.kernel.streams.processor import ProcessorFactory
+from services.kernel.streams.records import Shard
+from services.kernel.streams.rejected import RejectedSink
+from services.kernel.streams.shard_consumer import HandlerFailed, Outcome, ShardConsumer, Surroundings
+
+LOOKS_PER_LEASE_TIME = 4
+LONGEST_LOOK_S = 1.0
+PATIENCE_IN_LEASE_TIMES = 2
+
+log = logs.get("streams")
+
+
+class ConsumerGroup:
+    """One worker of an application's consumer group.
+
+    Every record of the stream is handled at least once, in order within a shard and its children, however workers
+    come, go, stall or die. What a record's handling changes outside must therefore be idempotent.
+
+    Args:
+        application: the group's name; workers of one application share a lease table.
+        stream: physical name.
+        processor: makes what handles one shard's records, such as `per_record(handle)`.
+        worker_id: unique for ever; made up when left out.
+    """
+
+    def __init__(
+        self,
+        application: str,
+        stream: str,
+        kinesis: Kinesis,
+        leases: LeaseTable,
+        processor: ProcessorFactory,
+        rejects: RejectedSink,
+        settings: GroupSettings,
+        metrics: GroupMetrics,
+        worker_id: str | None = None,
+        rng: random.Random | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.worker_id = worker_id or f"{application}-{uuid.uuid4()}"
+        self._stream = stream
+        self._kinesis = kinesis
+        self._leases = leases
+        self._processor = processor
+        self._settings = settings
+        self._metrics = metrics
+        self._rng = rng or random.Random()
+        self._clock = clock
+        self._budget = ByteBudget(settings.max_open_bytes)
+        self._watch = LeaseWatch(settings.lease_time_s)
+        self._probe = LagProbe(kinesis, stream)
+        self._shared = Surroundings(stream, kinesis, rejects, self._budget, settings, metrics, Retry())
+        self._consumers: dict[str, ShardConsumer] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._listed: dict[str, Shard] = {}
+        self._synced_at_s: float | None = None
+        self._draining = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._crash: HandlerFailed | None = None
+        self._lost: frozenset[str] = frozenset()
+        metrics.open_bytes_limit.set(settings.max_open_bytes)
+
+    async def run(self, stopping: asyncio.Event, on_ready: Callable[[], None] = lambda: None) -> None:
+        """Consume until `stopping` is set, then drain, checkpoint and release.
+
+        Args:
+            on_ready: called once, after the first look at stream and table succeeded.
+
+        Raises:
+            HandlerFailed: a handler raised what nobody foresaw; the other shards were released.
+            Fatal: stream or table do not exist, or the credentials are refused.
+        """
+        stop_watch = asyncio.create_task(self._wake_at(stopping))
+        told = False
+        try:
+            while not stopping.is_set() and self._crash is None:
+                self._wake.clear()
+                try:
+                    await self._round()
+                except Retryable as error:
+                    log.warning("round_failed", error=error)
+                else:
+                    if not told:
+                        told = True
+                        on_ready()
+                await self._pause()
+        finally:
+            stop_watch.cancel()
+            await self._drain()
+        if self._crash is not None:
+            raise self._crash
+
+    async def _wake_at(self, stopping: asyncio.Event) -> None:
+        await stopping.wait()
+        self._wake.set()
+
+    async def _pause(self) -> None:
+        look_s = min(LONGEST_LOOK_S, self._settings.lease_time_s / LOOKS_PER_LEASE_TIME)
+        try:
+            # Jitter keeps workers that started together from looking together.
+            await asyncio.wait_for(self._wake.wait(), look_s * self._rng.uniform(0.8, 1.0))
+        except TimeoutError:
+            return
+
+    async def _drain(self) -> None:
+        self._draining.set()
+        if self._tasks:
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _round(self) -> None:
+        leases = await self._leases.read()
+        if self._sync_is_due(leases):
+            leases = await self._sync_shards(leases)
+        now_s = self._clock()
+        self._watch.look(leases, now_s)
+        for shard_id, consumer in self._consumers.items():
+            if shard_id in leases:
+                consumer.seen_in_table(leases[shard_id])
+        ready = {k: v for k, v in leases.items() if self._may_be_read(v, leases)}
+        await self._adopt(ready)
+        holdings = [self._watch.holding(lease, now_s) for lease in ready.values()]
+        patience_s = PATIENCE_IN_LEASE_TIMES * self._settings.lease_time_s
+        settings = self._settings
+        for shard_id in assignment.choose(
+            self.worker_id, holdings, settings.max_leases, settings.max_steals, patience_s, self._rng
+        ):
+            await self._take(ready[shard_id], self._watch.is_free(ready[shard_id], now_s))
+        await self._measure(leases, now_s)
+
+    def _sync_is_due(self, leases: Mapping[str, Lease]) -> bool:
+        if self._synced_at_s is None or not leases.keys() >= self._listed.keys():
+            return True
+        return self._clock() - self._synced_at_s >= self._settings.shard_sync_interval_s
+
+    async def _sync_shards(self, leases: Mapping[str, Lease]) -> dict[str, Lease]:
+        """Make the leases that are missing and forget those that the stream has forgotten."""
+        shards = await self._kinesis.list_shards(self._stream)
+        if not shards:
+            raise Unavailable("the stream lists no shards")  # an empty answer proves nothing expired
+        self._listed = {shard.shard_id: shard for shard in shards}
+        for lease in shard_graph.missing_leases(shards, leases):
+            await self._leases.create(lease)
+        for lease in shard_graph.removable(leases, self._listed):
+            await self._leases.delete(lease)
+        self._synced_at_s = self._clock()
+        leases = await self._leases.read()
+        self._tell_losses(leases)
+        return leases
+
+    def _tell_losses(self, leases: Mapping[str, Lease]) -> None:
+        found = (shard_graph.readiness(lease, leases, self._listed).lost for lease in leases.values())
+        lost = frozenset(shard_id for each in found for shard_id in each)
+        for shard_id in lost - self._lost:
+            log.error("records_lost_possible", shard_id=shard_id, accept="accept-loss")
+        self._lost = lost
+        self._metrics.records_lost_possible.set(len(lost))
+
+    def _may_be_read(self, lease: Lease, leases: Mapping[str, Lease]) -> bool:
+        return shard_graph.readiness(lease, leases, self._listed).startable
+
+    async def _adopt(self, ready: Mapping[str, Lease]) -> None:
+        """Begin to read what the table says is ours already: the answer to a take was lost."""
+        for shard_id, lease in ready.items():
+            if lease.owner == self.worker_id and shard_id not in self._tasks:
+                await self._take(lease, free=True)
+
+    async def _take(self, seen: Lease, free: bool) -> None:
+        if seen.shard_id in self._tasks:
+            return
+        change = deaths.taken_over if free else deaths.stolen
+        held_since = HeldLease(self._leases, seen, self._settings.lease_time_s, self._clock)
+        lease = await self._leases.take(seen, change(seen, self.worker_id))
+        if lease is None:
+            return
+        held_since.lease = lease
+        how = "stolen" if not free else "free" if seen.owner is None else "expired"
+        self._metrics.leases_taken.labels(how).inc()
+        log.info("lease_taken", shard_id=lease.shard_id, how=how, checkpoint=lease.checkpoint)
+        consumer = ShardConsumer(self._shared, held_since, self._processor(lease.shard_id))
+        self._consumers[lease.shard_id] = consumer
+        self._tasks[lease.shard_id] = asyncio.create_task(self._consume(consumer))
+
+    async def _consume(self, consumer: ShardConsumer) -> None:
+        try:
+            outcome = await consumer.run(self._draining)
+        except HandlerFailed as error:
+            self._crash = self._crash or error
+            log.error("handler_failed", error=error.__cause__, shard_id=consumer.shard_id)
+        except Exception as error:  # noqa: BLE001 - a bug of ours ends the process as a handler's would
+            failure = HandlerFailed(consumer.shard_id)
+            failure.__cause__ = error
+            self._crash = self._crash or failure
+            log.error("consumer_failed", error=error, shard_id=consumer.shard_id)
+        else:
+            self._note(consumer, outcome)
+        finally:
+            del self._tasks[consumer.shard_id]
+            del self._consumers[consumer.shard_id]
+            self._wake.set()
+
+    def _note(self, consumer: ShardConsumer, outcome: Outcome) -> None:
+        log.info("lease_given_up", shard_id=consumer.shard_id, outcome=outcome.value)
+        if outcome is Outcome.LOST:
+            self._metrics.leases_lost.inc()
+        if outcome in (Outcome.ENDED, Outcome.GONE):
+            self._synced_at_s = None  # its children are to be read without delay
+
+    async def _measure(self, leases: Mapping[str, Lease], now_s: float) -> None:
+        unread = [
+            lease
+            for shard_id, lease in leases.items()
+            if not lease.ended and shard_id not in self._consumers and self._watch.is_free(lease, now_s)
+        ]
+        unread_ms = await self._probe.largest_lag_ms(unread, now_s)
+        now_ms = int(time.time() * 1000)
+        consumers = list(self._consumers.values())
+        own_ms = max((consumer.lag_ms(now_ms) for consumer in consumers), default=0)
+        oldest_ms = max((consumer.oldest_open_ms(now_ms) for consumer in consumers), default=0)
+        self._metrics.lag.set(max(own_ms, unread_ms) / 1000)
+        self._metrics.oldest_open.set(oldest_ms / 1000)
+        self._metrics.open_bytes.set(self._budget.used_bytes)
+        self._metrics.leases_held.set(len(consumers))
+        self._metrics.shards_paused.set(sum(lease.paused is not None for lease in leases.values()))

@@ -1,0 +1,43 @@
+"""Lag of shards that nobody reads, so that a fleet that holds too little cannot look healthy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from services.kernel.adapters.kinesis import Kinesis
+from services.kernel.core.errors import MissingResource, Retryable
+from services.kernel.streams.lease import Lease
+
+PROBE_INTERVAL_S = 30.0
+
+
+class LagProbe:
+    """Reads one record at the checkpoint of each unread shard, at most every 30 s; between probes lag grows."""
+
+    def __init__(self, kinesis: Kinesis, stream: str) -> None:
+        self._kinesis = kinesis
+        self._stream = stream
+        self._probed: dict[str, tuple[float, int]] = {}
+
+    async def largest_lag_ms(self, unread: Sequence[Lease], now_s: float) -> int:
+        """The largest lag of these shards, in milliseconds; 0 when there are none.
+
+        Args:
+            unread: leases that are free and not ended.
+            now_s: monotonic time, seconds.
+        """
+        wanted = {lease.shard_id for lease in unread}
+        self._probed = {shard_id: known for shard_id, known in self._probed.items() if shard_id in wanted}
+        for lease in unread:
+            known = self._probed.get(lease.shard_id)
+            if known is None or now_s - known[0] >= PROBE_INTERVAL_S:
+                self._probed[lease.shard_id] = (now_s, await self._probe(lease))
+        return max((lag + int((now_s - at_s) * 1000) for at_s, lag in self._probed.values()), default=0)
+
+    async def _probe(self, lease: Lease) -> int:
+        try:
+            iterator = await self._kinesis.shard_iterator(self._stream, lease.shard_id, lease.position)
+            fetch = await self._kinesis.get_records(iterator, 1, stream=self._stream)
+        except (Retryable, MissingResource):
+            return 0  # the next probe tells; meanwhile it grows from here
+        return fetch.millis_behind_latest

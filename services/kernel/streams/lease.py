@@ -1,0 +1,134 @@
+"""A lease: who reads a shard, how far its effects are durable, and what is known of its deaths.
+
+Pure values and their form in DynamoDB. The attribute names are those of the Kinesis Client Library (KCL), so that
+its tools read our table and we read its table; attributes of our own come beside them and KCL leaves them alone.
+Source: amazon-kinesis-client, DynamoDBLeaseSerializer and DynamoDBMultiStreamLeaseSerializer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from services.kernel.streams.records import LATEST, TRIM_HORIZON, Position
+
+SHARD_END = "SHARD_END"
+Item = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """One row of a lease table.
+
+    Args:
+        shard_id: the shard, `leaseKey` in the table.
+        owner: id of the worker that holds it, None when it is free.
+        counter: rises with every write of the owner; a reader that sees it stand still for the lease time
+            may take the lease.
+        checkpoint: TRIM_HORIZON, LATEST, SHARD_END, or the decimal sequence number up to which every effect is
+            durable.
+        sub_sequence: how far inside an aggregated record; 0 otherwise.
+        deaths: how many owners ended without releasing it since the checkpoint last moved.
+        attempt_sequence: the record that was at work alone when an owner ended, None when unknown.
+        attempts: how often it was.
+        paused: why reading is paused until an operator resumes it, None when it is not.
+    """
+
+    shard_id: str
+    owner: str | None = None
+    counter: int = 0
+    checkpoint: str = TRIM_HORIZON
+    sub_sequence: int = 0
+    parents: tuple[str, ...] = ()
+    children: tuple[str, ...] = ()
+    starting_hash_key: str | None = None
+    ending_hash_key: str | None = None
+    owner_switches: int = 0
+    deaths: int = 0
+    attempt_sequence: int | None = None
+    attempts: int = 0
+    paused: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the shard was read to its end, every effect durable."""
+        return self.checkpoint == SHARD_END
+
+    @property
+    def started(self) -> bool:
+        """Whether some of the shard was already checkpointed."""
+        return self.checkpoint not in (TRIM_HORIZON, LATEST)
+
+    @property
+    def position(self) -> Position:
+        """Where a new owner begins to read; an aggregated record that is half done is read again."""
+        if self.checkpoint in (TRIM_HORIZON, LATEST):
+            return Position(self.checkpoint)
+        number = int(self.checkpoint)
+        return Position("AT_SEQUENCE_NUMBER", number) if self.sub_sequence else Position.after(number)
+
+
+def to_item(lease: Lease) -> dict[str, dict[str, Any]]:
+    """Write a lease as a DynamoDB item; what is None, 0 by default or empty is left out."""
+    item: dict[str, dict[str, Any]] = {
+        "leaseKey": {"S": lease.shard_id},
+        "leaseCounter": {"N": str(lease.counter)},
+        "checkpoint": {"S": lease.checkpoint},
+        "checkpointSubSequenceNumber": {"N": str(lease.sub_sequence)},
+        "ownerSwitchesSinceCheckpoint": {"N": str(lease.owner_switches)},
+    }
+    texts = {
+        "leaseOwner": lease.owner,
+        "startingHashKey": lease.starting_hash_key,
+        "endingHashKey": lease.ending_hash_key,
+        "pausedReason": lease.paused,
+    }
+    item.update({name: {"S": value} for name, value in texts.items() if value is not None})
+    sets = {"parentShardId": lease.parents, "childShardIds": lease.children}
+    item.update({name: {"SS": list(value)} for name, value in sets.items() if value})
+    if lease.deaths:
+        item["deaths"] = {"N": str(lease.deaths)}
+    if lease.attempt_sequence is not None:
+        item["attemptSequence"] = {"S": str(lease.attempt_sequence)}
+        item["attempts"] = {"N": str(lease.attempts)}
+    return item
+
+
+def from_item(item: Item) -> Lease | None:
+    """Read a lease from a DynamoDB item of ours or of KCL's.
+
+    Returns:
+        None for a row of another kind, such as KCL's coordinator state and worker metrics.
+    """
+    if "leaseKey" not in item or "checkpoint" not in item:
+        return None
+    attempt = _text(item, "attemptSequence")
+    return Lease(
+        shard_id=str(item["leaseKey"]["S"]),
+        owner=_text(item, "leaseOwner"),
+        counter=_number(item, "leaseCounter"),
+        checkpoint=str(item["checkpoint"]["S"]),
+        sub_sequence=_number(item, "checkpointSubSequenceNumber"),
+        parents=_texts(item, "parentShardId"),
+        children=_texts(item, "childShardIds"),
+        starting_hash_key=_text(item, "startingHashKey"),
+        ending_hash_key=_text(item, "endingHashKey"),
+        owner_switches=_number(item, "ownerSwitchesSinceCheckpoint"),
+        deaths=_number(item, "deaths"),
+        attempt_sequence=None if attempt is None else int(attempt),
+        attempts=_number(item, "attempts"),
+        paused=_text(item, "pausedReason"),
+    )
+
+
+def _text(item: Item, name: str) -> str | None:
+    return item[name].get("S") if name in item else None
+
+
+def _number(item: Item, name: str) -> int:
+    return int(item[name].get("N", 0)) if name in item else 0
+
+
+def _texts(item: Item, name: str) -> tuple[str, ...]:
+    return tuple(sorted(item[name].get("SS", ()))) if name in item else ()

@@ -1,0 +1,48 @@
+"""Which leases stand still: expiry by the watcher's own monotonic clock, never by a time in the table. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from services.kernel.streams.assignment import Holding
+from services.kernel.streams.lease import Lease
+
+
+class LeaseWatch:
+    """Remembers when each lease was last seen to change.
+
+    A clock that jumps on another machine cannot expire a lease here: only a counter that this worker saw standing
+    still for the whole lease time does.
+    """
+
+    def __init__(self, lease_time_s: float) -> None:
+        self._lease_time_s = lease_time_s
+        self._seen: dict[str, tuple[str | None, int, float]] = {}
+        self._free_since: dict[str, float] = {}
+
+    def look(self, leases: Mapping[str, Lease], now_s: float) -> None:
+        """Take note of the table as it is now."""
+        for shard_id in self._seen.keys() - leases.keys():
+            del self._seen[shard_id]
+            self._free_since.pop(shard_id, None)
+        for shard_id, lease in leases.items():
+            known = self._seen.get(shard_id)
+            if known is None or known[:2] != (lease.owner, lease.counter):
+                self._seen[shard_id] = (lease.owner, lease.counter, now_s)
+            if not self.is_free(lease, now_s):
+                self._free_since.pop(shard_id, None)
+            else:
+                self._free_since.setdefault(shard_id, now_s)
+
+    def is_free(self, lease: Lease, now_s: float) -> bool:
+        """Whether nobody holds the lease, or its owner stood still for the lease time."""
+        if lease.owner is None:
+            return True
+        seen = self._seen.get(lease.shard_id)
+        return seen is not None and now_s - seen[2] >= self._lease_time_s
+
+    def holding(self, lease: Lease, now_s: float) -> Holding:
+        """The lease as the assignment wants to see it."""
+        free = self.is_free(lease, now_s)
+        waited_s = now_s - self._free_since.get(lease.shard_id, now_s) if free else 0.0
+        return Holding(lease.shard_id, lease.owner, free, waited_s)

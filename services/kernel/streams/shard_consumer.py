@@ -1,0 +1,385 @@
+"""One worker reading one shard: fetch, hand out, checkpoint, keep the lease; until told to stop or the shard ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any, Literal
+
+from services.kernel.adapters.kinesis import Kinesis
+from services.kernel.core import logs
+from services.kernel.core.errors import InvalidRecord, Retryable
+from services.kernel.core.retry import Retry
+from services.kernel.streams import deaths
+from services.kernel.streams.byte_budget import ByteBudget
+from services.kernel.streams.checkpoint import CheckpointTracker
+from services.kernel.streams.group_metrics import GroupMetrics
+from services.kernel.streams.group_settings import GroupSettings
+from services.kernel.streams.held_lease import HeldLease
+from services.kernel.streams.lease import SHARD_END, Lease
+from services.kernel.streams.lease_table import LeaseLost
+from services.kernel.streams.processor import Processor
+from services.kernel.streams.records import Fetch, Record
+from services.kernel.streams.reject_rate import RejectRate
+from services.kernel.streams.rejected import RejectedSink
+from services.kernel.streams.shard_reader import FETCH_BYTES, ShardReader
+
+RECORD_OVERHEAD_BYTES = 512  # what a record costs beside its data, measured on CPython 3.11, rounded up
+RENEWALS_PER_LEASE_TIME = 3
+
+log = logs.get("streams")
+
+
+class Outcome(Enum):
+    """Why a worker no longer reads a shard."""
+
+    ENDED = "ended"
+    RELEASED = "released"
+    LOST = "lost"
+    GONE = "gone"
+
+
+class HandlerFailed(Exception):
+    """A record's handler raised what nobody foresaw; `__cause__` says what. The process has to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all shards of a worker share."""
+
+    stream: str
+    kinesis: Kinesis
+    rejects: RejectedSink
+    budget: ByteBudget
+    settings: GroupSettings
+    metrics: GroupMetrics
+    retry: Retry
+
+
+class ShardConsumer:
+    """Reads one shard while its lease is held."""
+
+    def __init__(self, shared: Surroundings, held: HeldLease, processor: Processor) -> None:
+        self.shard_id = held.lease.shard_id
+        self.paused = held.lease.paused
+        self._shared = shared
+        self._held = held
+        self._processor = processor
+        self._tracker = CheckpointTracker()
+        self._rate = RejectRate()
+        self._careful = deaths.needs_care(held.lease)
+        self._reader = ShardReader(shared.kinesis, shared.stream, held.lease, shared.retry, shared.metrics)
+        self._children: tuple[str, ...] = ()
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._failed_record: Record | None = None
+        self._background: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def run(self, draining: asyncio.Event) -> Outcome:
+        """Read until `draining` is set, the shard ends or the lease is lost.
+
+        Raises:
+            HandlerFailed: a handler failed unforeseen; the record is marked in the lease and the lease is free.
+        """
+        keeper = asyncio.create_task(self._keep())
+        reader = asyncio.create_task(self._read_until(draining))
+        try:
+            first: set[asyncio.Future[Any]] = {keeper, reader, self._failed}
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+            return await self._conclude(keeper, reader)
+        finally:
+            self._processor.cancel()
+            await _cancelled(keeper, reader, *self._background)
+            self._failed.cancel()
+            self._closed = True
+            self._shared.budget.release(self._open_bytes())
+
+    async def _conclude(self, keeper: asyncio.Task[None], reader: asyncio.Task[Outcome]) -> Outcome:
+        if self._failed.done():
+            await self._blame()
+            raise HandlerFailed(self.shard_id) from self._failed.exception()
+        if keeper.done():
+            return self._lost(keeper)
+        outcome = reader.result()
+        await _cancelled(keeper)
+        if outcome is Outcome.GONE:
+            return outcome
+        try:
+            await self._shared.retry.call(
+                lambda: self._held.update(lambda lease: self._final(lease, outcome))
+            )
+        except LeaseLost:
+            return Outcome.LOST
+        return outcome
+
+    def _final(self, lease: Lease, outcome: Outcome) -> Lease:
+        if outcome is Outcome.ENDED:
+            lease = replace(deaths.advanced(lease, SHARD_END, 0), children=self._children)
+        else:
+            lease = self._with_checkpoint(lease)
+        return replace(lease, owner=None)
+
+    def _lost(self, keeper: asyncio.Task[None]) -> Outcome:
+        error = keeper.exception()
+        if not isinstance(error, LeaseLost):
+            raise error or RuntimeError("a lease's keeper ended by itself")
+        log.warning("lease_lost", shard_id=self.shard_id, reason=str(error))
+        return Outcome.LOST
+
+    async def _blame(self) -> None:
+        """Mark the record that failed; without an answer the next owner counts a death instead."""
+        record = self._failed_record
+        if record is None:
+            return
+
+        def change(lease: Lease) -> Lease:
+            marked = deaths.blamed(self._with_checkpoint(lease), record.sequence_number)
+            return replace(marked, owner=None)
+
+        try:
+            await self._held.update(change)
+        except (Retryable, LeaseLost) as error:
+            log.warning("mark_not_written", error=error, shard_id=self.shard_id)
+
+    async def _keep(self) -> None:
+        settings = self._shared.settings
+        renew_s = settings.lease_time_s / RENEWALS_PER_LEASE_TIME
+        tick_s = min(settings.checkpoint_interval_s, renew_s)
+        attempt = 0
+        while True:
+            await asyncio.sleep(tick_s if attempt == 0 else self._shared.retry.delay_s(attempt))
+            moved = self._with_checkpoint(self._held.lease) != self._held.lease
+            if not moved and attempt == 0 and self._held.unwritten_s < renew_s - tick_s:
+                continue
+            try:
+                await self._held.update(self._with_checkpoint)
+                attempt = 0
+            except Retryable as error:
+                attempt += 1
+                log.warning("heartbeat_failed", error=error, shard_id=self.shard_id)
+                continue
+            if moved:
+                self._shared.metrics.checkpoints.inc()
+
+    def _with_checkpoint(self, lease: Lease) -> Lease:
+        place = self._tracker.checkpoint
+        return lease if place is None else deaths.advanced(lease, str(place[0]), place[1])
+
+    async def _read_until(self, draining: asyncio.Event) -> Outcome:
+        reading = asyncio.create_task(self._read())
+        stop = asyncio.create_task(draining.wait())
+        try:
+            await asyncio.wait({reading, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if reading.done() and reading.result() is Outcome.GONE:
+                return Outcome.GONE
+            ended = reading.done()
+            await _cancelled(reading)
+            return await self._drain(ended, stop)
+        finally:
+            await _cancelled(reading, stop)
+
+    async def _drain(self, ended: bool, stop: asyncio.Task[Literal[True]]) -> Outcome:
+        """Wait for what is at work; the end of a shard is waited for until a drain cuts it short."""
+        drained = asyncio.create_task(self._processor.drain())
+        try:
+            if ended:
+                await asyncio.wait({drained, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if not drained.done():
+                await asyncio.wait({drained}, timeout=self._shared.settings.drain_timeout_s)
+            if not drained.done():
+                log.warning("not_drained", shard_id=self.shard_id, open_records=self._tracker.open_records)
+            all_done = drained.done() and self._tracker.open_records == 0
+            return Outcome.ENDED if ended and all_done else Outcome.RELEASED
+        finally:
+            await _cancelled(drained)
+
+    async def _read(self) -> Outcome:
+        while True:
+            if self.paused is not None:
+                await asyncio.sleep(self._shared.settings.poll_interval_s)
+                continue
+            fetch = await self._fetch_within_budget()
+            if fetch is None:
+                return Outcome.GONE
+            if fetch.next_iterator is None:
+                self._children = tuple(sorted(fetch.child_shards))
+                return Outcome.ENDED
+            interval_s = self._shared.settings.poll_interval_s
+            await asyncio.sleep(interval_s if fetch.millis_behind_latest == 0 else interval_s / 4)
+
+    async def _fetch_within_budget(self) -> Fetch | None:
+        budget = self._shared.budget
+        await budget.reserve(FETCH_BYTES)
+        reserved = FETCH_BYTES
+        try:
+            fetch = await self._reader.fetch()
+            if fetch is not None:
+                records = self._tracker.hand_out(fetch.records)
+                self._shared.metrics.records_refetched.inc(len(fetch.records) - len(records))
+                # From here on the open records hold the room, each until it is acknowledged.
+                reserved -= sum(_cost(record) for record in records)
+        finally:
+            budget.release(reserved)
+        if fetch is not None and records:
+            await self._hand_out(records)
+        return fetch
+
+    async def _hand_out(self, records: Sequence[Record]) -> None:
+        if self._careful:
+            self._careful = False
+            log.warning("reading_with_care", shard_id=self.shard_id, deaths=self._held.lease.deaths)
+            for record in records:
+                await self._hand_out_with_care(record)
+            return
+        lease = self._held.lease
+        deliveries = []
+        for record in records:
+            delivery = _Delivery(record, self)
+            if lease.attempt_sequence is not None and deaths.is_poison(lease, record.sequence_number):
+                await delivery.reject(_poison(lease))
+            else:
+                deliveries.append(delivery)
+        await self._processor.process(deliveries)
+
+    async def _hand_out_with_care(self, record: Record) -> None:
+        delivery = _Delivery(record, self)
+        if deaths.is_poison(self._held.lease, record.sequence_number):
+            await delivery.reject(_poison(self._held.lease))
+            return
+        await self._shared.retry.call(
+            lambda: self._held.update(
+                lambda lease: deaths.blamed(self._with_checkpoint(lease), record.sequence_number)
+            )
+        )
+        delivery.done = asyncio.get_running_loop().create_future()
+        await self._processor.process([delivery])
+        await delivery.done
+
+    def acknowledge(self, record: Record) -> None:
+        """Count a record as done; called by its delivery."""
+        if self._done_with(record):
+            self._rate.add(False)
+
+    async def reject(self, record: Record, error: InvalidRecord) -> None:
+        """Put a record into `rejected` and count it as done; called by its delivery."""
+        await self._shared.rejects.put(
+            error.reason,
+            error.message,
+            record.data,
+            details=error.details,
+            stream=self._shared.stream,
+            shard_id=self.shard_id,
+            sequence_number=record.sequence_number,
+        )
+        if self._done_with(record):
+            self._shared.metrics.records_rejected.labels(error.reason).inc()
+            self._rate.add(True)
+            if self._rate.too_high and self.paused is None:
+                self._pause()
+
+    def _done_with(self, record: Record) -> bool:
+        """Whether this was the record's first acknowledgement, and the lease was still ours."""
+        if self._closed or not self._tracker.acknowledge(record):
+            return False
+        self._shared.budget.release(_cost(record))
+        self._shared.metrics.records_handled.inc()
+        return True
+
+    def fail(self, record: Record, error: BaseException) -> None:
+        """End the process because of a record; called by its delivery."""
+        if not self._failed.done():
+            self._failed_record = record
+            self._failed.set_exception(error)
+
+    def waiting(self, error: Retryable, marked: bool) -> None:
+        """Note that a record waits for its sink; called by its delivery."""
+        self._shared.metrics.records_retried.labels(type(error).__name__).inc()
+        if marked and self._held.lease.attempt_sequence is not None:
+            self._spawn(self._clear_mark())
+
+    async def _clear_mark(self) -> None:
+        try:
+            await self._shared.retry.call(lambda: self._held.update(deaths.cleared))
+        except LeaseLost:
+            return
+
+    def _pause(self) -> None:
+        self.paused = "over 20 % of the last 1,000 records were rejected"
+        log.error("shard_paused", shard_id=self.shard_id, reason=self.paused)
+        self._spawn(self._write_pause(self.paused))
+
+    async def _write_pause(self, reason: str) -> None:
+        try:
+            await self._shared.retry.call(lambda: self._held.pause(reason))
+        except LeaseLost:
+            return
+
+    def seen_in_table(self, lease: Lease) -> None:
+        """Take note of what an operator changed: a pause, or its end."""
+        pausing = bool(self._background)
+        if self.paused is not None and lease.paused is None and not pausing:
+            log.info("shard_resumed", shard_id=self.shard_id)
+            self._rate.reset()
+        if not pausing:
+            self.paused = lease.paused
+
+    def lag_ms(self, now_ms: int) -> int:
+        """How far the shard's effects are behind its tip, in milliseconds; never less than it is."""
+        usual_s = self._shared.settings.poll_interval_s
+        return max(self._reader.behind_ms(usual_s), self.oldest_open_ms(now_ms))
+
+    def oldest_open_ms(self, now_ms: int) -> int:
+        """Age of the oldest record that is fetched and not acknowledged, in milliseconds."""
+        oldest = self._tracker.oldest_open
+        return 0 if oldest is None else max(0, now_ms - oldest.arrived_at_ms)
+
+    def _open_bytes(self) -> int:
+        return self._tracker.open_bytes + self._tracker.open_records * RECORD_OVERHEAD_BYTES
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+
+class _Delivery:
+    __slots__ = ("_consumer", "done", "record")
+
+    def __init__(self, record: Record, consumer: ShardConsumer) -> None:
+        self.record = record
+        self._consumer = consumer
+        self.done: asyncio.Future[None] | None = None  # set while reading with care
+
+    def acknowledge(self) -> None:
+        self._consumer.acknowledge(self.record)
+        self._finish()
+
+    async def reject(self, error: InvalidRecord) -> None:
+        await self._consumer.reject(self.record, error)
+        self._finish()
+
+    def waiting(self, error: Retryable) -> None:
+        self._consumer.waiting(error, marked=self.done is not None)
+
+    def fail(self, error: BaseException) -> None:
+        self._consumer.fail(self.record, error)
+
+    def _finish(self) -> None:
+        if self.done is not None and not self.done.done():
+            self.done.set_result(None)
+
+
+def _cost(record: Record) -> int:
+    return len(record.data) + RECORD_OVERHEAD_BYTES
+
+
+def _poison(lease: Lease) -> InvalidRecord:
+    return InvalidRecord("poison", f"the process ended {lease.attempts} times while this record was at work")
+
+
+async def _cancelled(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
