@@ -1,1 +1,1 @@
-"""What a record is, where records flow and where they rest: the one source that everything else is made from."""
+"""What a record is, where records flow and where they rest: the one source of everything else."""

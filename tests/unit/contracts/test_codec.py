@@ -1,0 +1,281 @@
+"""The fast path's verdicts are the pure reference's, for valid, broken and hostile documents."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from contracts import catalog, codec, validate
+from contracts.codec import ContractViolation
+
+ORDER: dict[str, Any] = {
+    "order_id": "536365",
+    "source": "shop",
+    "event_id": "0" * 32,
+    "ordered_at": "2010-12-01T08:26:00.000Z",
+    "ingested_at": "2010-12-01T08:26:01.123Z",
+    "customer_id": "17850",
+    "country": "United Kingdom",
+    "currency": "GBP",
+    "kind": "sale",
+    "lines": [
+        {
+            "line_id": str(number),
+            "stock_code": "85123A",
+            "description": "WHITE HANGING HEART T-LIGHT HOLDER",
+            "quantity": 6,
+            "unit_price": "2.55",
+            "ordered_at": "2010-12-01T08:26:00.000Z",
+        }
+        for number in (1, 2)
+    ],
+    "trace": None,
+}
+REJECTED: dict[str, Any] = {
+    "rejected_id": "a" * 32,
+    "reason": "csv_malformed",
+    "message": "seven columns, not eight",
+    "service": "order_file_ingest",
+    "stream": None,
+    "shard_id": None,
+    "sequence_number": None,
+    "file": "orders-1.csv",
+    "offset": 4096,
+    "source": "shop",
+    "details": [{"pointer": "/lines/0", "reason": "type: expected an object"}],
+    "data": "AAEC",
+    "chunk": 0,
+    "chunks": 1,
+    "size_bytes": 3,
+    "rejected_at": "2010-12-01T08:26:01.123Z",
+    "trace": None,
+}
+DOCUMENTS = {("order", 1): ORDER, ("rejected", 1): REJECTED}
+DECODERS: dict[tuple[str, int], Callable[[bytes], Any]] = {
+    ("order", 1): codec.decoder("order", 1),
+    ("rejected", 1): codec.decoder("rejected", 1),
+}
+
+_text = st.text(st.characters(codec="utf-8"), max_size=70)
+_ODD: list[Any] = [
+    None, True, 0, -1, 6.0, 1e300, 2**31, 2**31 - 1, -(2**31), 2**63, 10**30,
+    "", "x" * 65, "a b", "a\n", "\x7f", "\x85", "\x00", "é", "😀", "\u2028", "[{", "]}", "\\", '"',
+    "2.55", "-0.0001", "1e3", "+1", ".5", "5.", "\u0663", "12345678901234", "123456789012345", "1.12345",
+    "2011-02-29T00:00:00.000Z", "2012-02-29T00:00:00.000Z", "2010-12-01T08:26:60.000Z",
+    "2010-12-01T08:26:00Z", "0000-01-01T00:00:00.000Z", "2010-12-01t08:26:00.000z", "2010-12-01T08:26:00.000Z\n",
+    "GBP", "GBP\n", "gbp", "sale", "00-" + "1" * 32 + "-" + "2" * 16 + "-01",
+    [], {}, [[]], [None], [{}],
+]  # fmt: skip
+_odd = st.sampled_from(_ODD)
+_value = st.one_of(_odd, _text, st.integers(), st.floats(allow_nan=False, allow_infinity=False))
+
+
+def _places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    keys: list[str | int] = []
+    if isinstance(value, dict):
+        keys = list(value)
+    elif isinstance(value, list):
+        keys = list(range(len(value)))
+    found = [(*path, key) for key in keys]
+    for key in keys:
+        found += _places(value[key], (*path, key))
+    return found
+
+
+@st.composite
+def mutated(draw: st.DrawFn, document: dict[str, Any]) -> dict[str, Any]:
+    """A valid document with up to three places set to something else, removed, doubled or added."""
+    changed = copy.deepcopy(document)
+    for _ in range(draw(st.integers(0, 3))):
+        places = _places(changed)
+        if not places:
+            break
+        *path, last = draw(st.sampled_from(places))
+        parent: Any = changed
+        for key in path:
+            parent = parent[key]
+        action = draw(st.sampled_from(["set", "set", "remove", "double", "add"]))
+        if action == "set":
+            parent[last] = draw(_value)
+        elif action == "remove":
+            del parent[last]
+        elif action == "double" and isinstance(parent, list):
+            parent.append(copy.deepcopy(parent[int(last)]))
+        elif isinstance(parent, dict):
+            parent[draw(st.sampled_from(["new_field", "é", "Lines"]))] = draw(_value)
+    return changed
+
+
+def reference(name: str, version: int, data: bytes) -> ContractViolation | None:
+    """The pure verdict."""
+    try:
+        validate.check(catalog.contract(name, version), data)
+    except ContractViolation as violation:
+        return violation
+    return None
+
+
+def assert_same_verdict(name: str, version: int, data: bytes) -> None:
+    """The decoder accepts exactly what the reference accepts, and tells the same faults."""
+    expected = reference(name, version, data)
+    if expected is None:
+        record = DECODERS[name, version](data)
+        document = validate.parse(data)
+        known = {field.name for field in catalog.contract(name, version).struct.fields}
+        again = json.loads(codec.encode(record))
+        assert {"trace": None} | {
+            k: v for k, v in document.items() if k in known and k not in ("lines", "details")
+        } == {k: v for k, v in again.items() if k not in ("lines", "details")}
+        assert reference(name, version, codec.encode(record)) is None
+        assert DECODERS[name, version](codec.encode(record)) == record
+        return
+    with pytest.raises(ContractViolation) as caught:
+        DECODERS[name, version](data)
+    assert (caught.value.reason, caught.value.message, caught.value.details) == (
+        expected.reason,
+        expected.message,
+        expected.details,
+    )
+
+
+@pytest.mark.parametrize("contract", DOCUMENTS, ids="/".join(["{0[0]}", "{0[1]}"]).format)
+def test_a_valid_document_is_accepted(contract: tuple[str, int]) -> None:
+    """The documents that everything here starts from have no fault."""
+    assert reference(*contract, json.dumps(DOCUMENTS[contract]).encode()) is None
+    assert_same_verdict(*contract, json.dumps(DOCUMENTS[contract]).encode())
+
+
+@settings(max_examples=400, deadline=None)
+@given(mutated(ORDER), st.booleans())
+def test_mutated_orders_get_the_reference_verdict(document: dict[str, Any], ascii_only: bool) -> None:
+    """Whatever changes in an order, both paths agree."""
+    assert_same_verdict("order", 1, json.dumps(document, ensure_ascii=ascii_only).encode())
+
+
+@settings(max_examples=200, deadline=None)
+@given(mutated(REJECTED), st.booleans())
+def test_mutated_rejects_get_the_reference_verdict(document: dict[str, Any], ascii_only: bool) -> None:
+    """Whatever changes in a dead letter, both paths agree."""
+    assert_same_verdict("rejected", 1, json.dumps(document, ensure_ascii=ascii_only).encode())
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_mangled_bytes_get_the_reference_verdict(data: st.DataObject) -> None:
+    """Cut, overwritten and inserted bytes are read alike."""
+    whole = bytearray(json.dumps(ORDER, ensure_ascii=False).encode())
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(whole)))
+        until = place + data.draw(st.sampled_from([0, 1, 1, 40]))
+        piece = st.sampled_from(
+            [b"", b"\xff", b'"', b"\\", b"[", b"]}", b"\\ud800", b"\\u0000", b"\x00", b",", b"NaN"]
+        )
+        whole[place:until] = data.draw(piece)
+    assert_same_verdict("order", 1, bytes(whole))
+
+
+def _with(text: str) -> bytes:
+    return json.dumps(ORDER).encode()[:-1] + b"," + text.encode("utf-8", "surrogatepass") + b"}"
+
+
+HOSTILE = {
+    "empty": b"",
+    "null": b"null",
+    "a byte order mark": b"\xef\xbb\xbf" + json.dumps(ORDER).encode(),
+    "invalid UTF-8 in an unknown field": json.dumps(ORDER).encode()[:-1] + b',"x":"\xff"}',
+    "an encoded surrogate": _with('"x":"\ud800"'),
+    "an escaped lone surrogate in an unknown field": _with('"x":"\\ud800"'),
+    "an escaped lone surrogate as a key": _with('"\\udc00":1'),
+    "NaN": _with('"x":NaN'),
+    "-Infinity": _with('"x":-Infinity'),
+    "arrays without end": _with('"x":' + "[" * 200_000),
+    "arrays, closed": _with('"x":' + "[" * 200_000 + "]" * 200_000),
+    "objects": _with('"x":' + '{"a":' * 50_000 + "1" + "}" * 50_000),
+    "33 levels": _with('"x":' + "[" * 32 + "]" * 32),
+    "deep, hidden behind brackets in strings": _with('"x":' + '["]",' * 40 + "1" + "]" * 40),
+    "escaped quotes without end": _with('"x":"' + '\\"' * 300_000),
+    "trailing": json.dumps(ORDER).encode() + b"x",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_bytes_are_invalid_json(case: str) -> None:
+    """Bombs and broken text end as `invalid_json`, whatever they break on the way."""
+    if case == "null":
+        assert_same_verdict("order", 1, HOSTILE[case])
+        return
+    with pytest.raises(ContractViolation) as caught:
+        codec.decoder("order", 1)(HOSTILE[case])
+    assert caught.value.reason == "invalid_json"
+    assert caught.value.details == []
+    assert_same_verdict("order", 1, HOSTILE[case])
+
+
+@pytest.mark.parametrize(
+    "addition",
+    [
+        '"x":' + "9" * 5000,
+        '"x":-' + "9" * 5000,
+        '"x":1e999',
+        '"x":"\\ud83d\\ude00"',
+        '"x":' + "[" * 31 + "]" * 31,
+        '"x":"[[[{{{"',
+        '"kind":7,"kind":"sale"',
+        '"lines":[],"lines":' + json.dumps(ORDER["lines"]),
+    ],
+)
+def test_what_is_odd_but_right_is_accepted(addition: str) -> None:
+    """Unknown fields may hold any JSON, and of a key given twice the last one counts."""
+    assert reference("order", 1, _with(addition)) is None
+    assert_same_verdict("order", 1, _with(addition))
+
+
+def test_a_thousand_digits_are_too_large_a_quantity() -> None:
+    """A number that Python refuses to read is a fault with a pointer, not an error."""
+    data = json.dumps(ORDER).replace('"quantity": 6', '"quantity": ' + "9" * 5000, 1).encode()
+    with pytest.raises(ContractViolation) as caught:
+        codec.decoder("order", 1)(data)
+    assert [(fault.pointer, fault.code) for fault in caught.value.details] == [
+        ("/lines/0/quantity", "too_large")
+    ]
+
+
+def test_a_line_id_given_twice_points_to_the_second() -> None:
+    """The second of two equal line identities is the fault."""
+    document = copy.deepcopy(ORDER)
+    document["lines"].append(document["lines"][0])
+    with pytest.raises(ContractViolation) as caught:
+        codec.decoder("order", 1)(json.dumps(document).encode())
+    assert caught.value.details == [
+        validate.Fault("/lines/2/line_id", "duplicate: same as /lines/0/line_id"),
+    ]
+
+
+def test_faults_are_listed_up_to_a_hundred() -> None:
+    """A long list is cut, and the message says how many there were."""
+    document = ORDER | {"lines": [{} for _ in range(50)]}
+    with pytest.raises(ContractViolation) as caught:
+        codec.decoder("order", 1)(json.dumps(document).encode())
+    assert len(caught.value.details) == 100
+    assert "300 faults" in caught.value.message
+
+
+@given(st.text(max_size=300))
+@example('\x00\x1f\x7f\x80 "\\/\b\f\n\r\t\u2028')
+def test_verify_refuses_what_a_service_built_wrong(description: str) -> None:
+    """A record built in this process is held to the same contract before it leaves."""
+    line = codec.OrderLine(**{**ORDER["lines"][0], "description": description})
+    order = codec.decoder("order", 1)(json.dumps(ORDER).encode())
+    built = msgspec.structs.replace(order, lines=[line])
+    if "\x00" in description:
+        with pytest.raises(ContractViolation):
+            codec.verify(built)
+    else:
+        assert codec.decoder("order", 1)(codec.verify(built)) == built
