@@ -69,3 +69,10 @@ class Misconfigured(Fatal):
 
 class MissingResource(Fatal):
     """A stream, table or file that must exist does not."""
+
+
+class Refused(CadabraError):
+    """The other side refuses this call as it is and always will: a fault of our code, not of a record.
+
+    It is none of Retryable, InvalidRecord and Fatal on purpose: a consumer treats it as a bug.
+    """

@@ -253,7 +253,7 @@ class ServiceSettings:
         choices=("DEBUG", "INFO", "WARNING", "ERROR"),
         help="least level that is logged",
     )
-    jwks_file: Path | None = setting(  # noqa: RUF009 - declares a field
+    jwks_file: Path | None = setting(
         "CADABRA_JWKS_FILE",
         default=None,
         help="JSON Web Key Set with the public keys that tokens are checked by",
@@ -265,7 +265,7 @@ class ServiceSettings:
         maximum=3600,
         help="seconds to drain after SIGTERM; past them the process exits with 75",
     )
-    ready_file: Path | None = setting(  # noqa: RUF009 - declares a field
+    ready_file: Path | None = setting(
         "CADABRA_READY_FILE", default=None, help="file to write ports and pid to (JSON) once ready"
     )
     run_id: str | None = setting(
