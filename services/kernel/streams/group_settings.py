@@ -9,7 +9,7 @@ from services.kernel.core.settings import setting
 MIB = 1024 * 1024
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GroupSettings:
     """How a worker of a consumer group reads; a service's settings inherit from it."""
 

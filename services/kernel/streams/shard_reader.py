@@ -63,7 +63,9 @@ class ShardReader:
     async def _fetch_once(self) -> Fetch:
         if self._iterator is None:
             self._iterator = await self._kinesis.shard_iterator(self._stream, self._shard_id, self._position)
-        fetch = await self._kinesis.get_records(self._iterator, FETCH_RECORDS, stream=self._stream)
+        fetch = await self._kinesis.get_records(
+            self._iterator, FETCH_RECORDS, stream=self._stream, shard_id=self._shard_id
+        )
         self._iterator = fetch.next_iterator
         if fetch.records:
             self._position = Position.after(fetch.records[-1].sequence_number)
