@@ -1,0 +1,103 @@
+"""The platform that runs in this checkout, as its users see it: addresses, tokens, and who sends under which name."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deploy.local import plan
+from deploy.local.layout import Layout, read_json
+
+FILE_SOURCE_VARIABLE = "CADABRA_ORDER_FILES_SOURCE"
+REGION = "us-east-1"
+
+
+class NotRunning(RuntimeError):
+    """No platform runs in this folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to send to and to read from.
+
+    Args:
+        run_id: of the run that is up; another one has other engines, which are empty.
+        source: the sender that the token speaks for.
+        file_source: the sender that the folder of order files is read for.
+    """
+
+    layout: Layout
+    run_id: str
+    order_ingest: str
+    storefront: str
+    dynamodb: str
+    namespace: str
+    sender_token: str
+    operator_token: str
+    source: str
+    file_source: str
+
+    @classmethod
+    def current(cls, layout: Layout | None = None) -> Target:
+        """The platform that is up.
+
+        Raises:
+            NotRunning: there is none; `make up` starts it.
+        """
+        where = layout or Layout.current()
+        endpoints = read_json(where.endpoints_file)
+        run_id = read_json(where.state_file).get("run_id")
+        if not endpoints or not run_id:
+            raise NotRunning(f"nothing runs in {where.folder}: start it with make up")
+        tokens = endpoints["tokens"]
+        return cls(
+            layout=where,
+            run_id=run_id,
+            order_ingest=endpoints["services"]["order_ingest"]["url"],
+            storefront=endpoints["services"]["storefront"]["url"],
+            dynamodb=endpoints["engines"]["dynamodb"]["url"],
+            namespace=endpoints["namespace"],
+            sender_token=tokens["sender"],
+            operator_token=tokens["operator"],
+            source=subject(tokens["sender"]),
+            file_source=_planned(FILE_SOURCE_VARIABLE, ""),
+        )
+
+    @property
+    def order_history(self) -> str:
+        """The physical name of the order store."""
+        return f"{self.namespace}-order_history"
+
+    @property
+    def ledger_file(self) -> Path:
+        """Where the replay's ledger of this platform is."""
+        return self.layout.folder / "ledger.jsonl"
+
+
+def subject(token: str) -> str:
+    """Who a token speaks for; the signature is not looked at, for the services do that."""
+    payload = token.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return str(claims["sub"])
+
+
+def local_credentials() -> None:
+    """Gives this process the credentials that the local engines take; they look at none."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        os.environ[name] = "local"
+    os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+
+
+def _planned(variable: str, default: str) -> str:
+    """A setting as the supervisor gives it: the shell's, then a service's own, then the plan's."""
+    if variable in os.environ:
+        return os.environ[variable]
+    known = plan.read()
+    for service in known.services:
+        if variable in service.environment:
+            return service.environment[variable]
+    return known.environment.get(variable, default)
