@@ -1,0 +1,1 @@
+"""Serves customers and operators the order history by HTTP."""
