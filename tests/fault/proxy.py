@@ -1,9 +1,9 @@
 """A reverse proxy that turns a healthy local engine into a bad day in the cloud.
 
 It stands between a service and Kinesis or DynamoDB on 127.0.0.1, in the process of the test, which adds rules
-and lifts them while traffic flows. Without a rule every byte passes untouched. Every rule counts what it did, so
-that a test can assert that the fault really happened. Engines do not verify signatures, so the other port does no
-harm.
+and lifts them while traffic flows. Without a rule every byte passes untouched. Every rule counts what it did,
+so that a test can assert that the fault really happened. Engines do not verify signatures, so the other port
+does no harm.
 """
 
 from __future__ import annotations
