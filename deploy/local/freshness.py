@@ -44,6 +44,11 @@ class Freshness:
         rank = max(1, -(-len(self.seconds) * round(share * 1000) // 1000))
         return self.seconds[rank - 1]
 
+    @property
+    def met(self) -> bool:
+        """Whether every order became readable as it was sent; the goal for the time is told, not judged."""
+        return not (self.never or self.wrong)
+
     def as_json(self) -> dict[str, Any]:
         """The figures, times in seconds."""
         return {

@@ -39,11 +39,13 @@ class Replayed:
 
     Args:
         sent_again: orders that were sent once more because their outcome was unknown.
+        orders: distinct orders that the platform has to have, those in files included.
         cut_between_files: invoices whose lines are in more than one order file.
     """
 
     counts: dict[str, int]
     sent_again: int
+    orders: int
     cut_between_files: list[str]
     elapsed_s: float
 
@@ -127,15 +129,19 @@ class Replay:
                 files = group.create_task(self._write_files())
                 group.create_task(self._send(sender))
         elapsed_s = time.monotonic() - started
-        return Replayed(self._ledger.counts(), sender.sent_again, files.result(), elapsed_s)
+        counts, written = self._ledger.counts(), files.result()
+        orders = counts["orders_acknowledged"] + len(
+            {line.invoice_no for file in written for line in file.lines}
+        )
+        return Replayed(counts, sender.sent_again, orders, replay_files.cut_invoices(written), elapsed_s)
 
-    async def _write_files(self) -> list[str]:
+    async def _write_files(self) -> list[replay_files.PlannedFile]:
         lines = await asyncio.to_thread(lambda: list(self._file_lines()))
         files = replay_files.plan(lines)
         wait_until = self._pace.wait_until if self._pace else None
         folder, source = self._target.layout.order_files, self._target.file_source
         await replay_files.write(files, folder, source, self._ledger, wait_until)
-        return replay_files.cut_invoices(files)
+        return files
 
     def _file_lines(self) -> Iterator[retail.RetailLine]:
         for line in retail.lines(self._raw):

@@ -13,7 +13,7 @@ from deploy.local import plan
 from deploy.local.layout import Layout, read_json
 
 FILE_SOURCE_VARIABLE = "CADABRA_ORDER_FILES_SOURCE"
-REGION = "us-east-1"
+LEDGER_NAME = "ledger.jsonl"
 
 
 class NotRunning(RuntimeError):
@@ -75,7 +75,7 @@ class Target:
     @property
     def ledger_file(self) -> Path:
         """Where the replay's ledger of this platform is."""
-        return self.layout.folder / "ledger.jsonl"
+        return self.layout.folder / LEDGER_NAME
 
 
 def subject(token: str) -> str:
@@ -83,13 +83,6 @@ def subject(token: str) -> str:
     payload = token.split(".")[1]
     claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return str(claims["sub"])
-
-
-def local_credentials() -> None:
-    """Gives this process the credentials that the local engines take; they look at none."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        os.environ[name] = "local"
-    os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
 
 def _planned(variable: str, default: str) -> str:

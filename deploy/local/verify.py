@@ -1,212 +1,78 @@
-"""Compares the order store with the raw file and with what the sender knows, line by line.
-
-It holds when acknowledged lines are all stored, nothing is stored that was not sent, no line is there twice,
-every line says what the file says, and all totals and populations are those of the raw file.
-"""
+"""`python -m deploy.local verify`: compares the order store with the raw file and the ledger, and says what differs."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+import argparse
+import asyncio
+import json
+import os
+from collections.abc import Callable, Iterator
 
-from deploy.local import retail
-from deploy.local.figures import Figures, LineFacts, differences, facts_of
+from deploy.local import environment, stored
+from deploy.local.compare import Report, compare
 from deploy.local.ledger import Ledger
-from deploy.local.stored import Parts, StoredOrder, unite
+from deploy.local.target import NotRunning, Target
+from services.kernel.adapters.dynamodb import DynamoDB
 
-TOLD = 20
-"""How many differences are listed; all are counted."""
-
-
-@dataclass(slots=True)
-class Report:
-    """The outcome of one comparison.
-
-    Args:
-        counts: lines by what became of them.
-        told: the first differences, as sentences.
-        difference_count: all of them.
-    """
-
-    counts: Counter[str] = field(default_factory=Counter)
-    told: list[str] = field(default_factory=list)
-    difference_count: int = 0
-    expected: Figures = field(default_factory=Figures)
-    stored: Figures = field(default_factory=Figures)
-
-    @property
-    def ok(self) -> bool:
-        """Whether not a single difference was found."""
-        return self.difference_count == 0
-
-    def differ(self, what: str, sentence: str) -> None:
-        """Counts one difference and keeps the first ones' sentences."""
-        self.counts[what] += 1
-        self.difference_count += 1
-        if len(self.told) < TOLD:
-            self.told.append(f"{what}: {sentence}")
-
-    def as_json(self) -> dict[str, Any]:
-        """Everything, with the figures that the store and the raw file have."""
-        named = ("sent", "acknowledged", "refused", "unknown", "never_sent", "stored")
-        found = ("missing", "doubled", "foreign", "altered", "conflicting", "other_senders")
-        return {
-            "ok": self.ok,
-            **{name: self.counts[name] for name in named + found},
-            "difference_count": self.difference_count,
-            "differences": self.told,
-            "stored_figures": self.stored.as_json(),
-            "raw_figures": self.expected.as_json(),
-        }
+SCAN_TIMEOUT_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """One line as it was sent.
-
-    Args:
-        certain: acknowledged, or durable in a file: it must be stored. Otherwise it may be.
-    """
-
-    facts: LineFacts
-    certain: bool
+async def check(target: Target, ledger: Ledger, *, complete: bool = True) -> Report:
+    """Reads the whole store and compares it; see `compare`."""
+    os.environ.update(environment.cloud())
+    async with DynamoDB.open(target.dynamodb, environment.REGION, read_timeout_s=SCAN_TIMEOUT_S) as dynamodb:
+        parts = await stored.read(dynamodb, target.order_history)
+    return await asyncio.to_thread(compare, parts, ledger, complete=complete)
 
 
-Identities = dict[str, dict[str, Wanted]]
-"""By source, then by line id."""
-
-
-def compare(parts: Parts, ledger: Ledger, raw: Path = retail.DATA_FILE, *, complete: bool = True) -> Report:
-    """Compares every line; empties `parts` on the way.
-
-    Args:
-        complete: whether all of the raw file must have arrived; without it only what was acknowledged must.
-    """
-    report = Report()
-    in_files = _file_identities(ledger)
-    sources = sorted(ledger.sources())
-    http_sources = sorted({source for source, _ in ledger.orders})
-    for invoice in retail.invoices(raw):
-        facts = [facts_of(line) for line in invoice.lines]
-        wanted = _wanted(invoice, facts, ledger, http_sources, in_files, report)
-        found: list[LineFacts] = []
-        for source in sources:
-            key = (source, invoice.invoice_no)
-            order = unite(*key, parts.pop(key, []))
-            _compare_order(key, wanted.get(source, {}), order, wanted, report)
-            found += order.lines.values()
-        _add(report.stored, invoice.invoice_no, found)
-        _add(report.expected, invoice.invoice_no, facts if complete else _certain(wanted, found))
-    _leftover(parts, sources, report)
-    for sentence in differences(report.expected.as_json(), report.stored.as_json()):
-        report.differ("figures", sentence)
-    return report
-
-
-def _file_identities(ledger: Ledger) -> dict[int, list[tuple[str, str]]]:
-    found: dict[int, list[tuple[str, str]]] = {}
-    for name, durable in ledger.files.items():
-        for line in durable:
-            identity = (ledger.file_sources[name], f"{name}:{line.offset}")
-            known = found.setdefault(line.row, [])
-            if identity not in known:
-                known.append(identity)
-    return found
-
-
-def _wanted(
-    invoice: retail.Invoice,
-    facts: list[LineFacts],
-    ledger: Ledger,
-    http_sources: list[str],
-    in_files: Mapping[int, list[tuple[str, str]]],
-    report: Report,
-) -> Identities:
-    """What may or must be stored of an invoice; counts its lines by outcome."""
-    wanted: Identities = {}
-    refused = 0
-    for source in http_sources:
-        outcome = ledger.outcome(source, invoice.invoice_no)
-        if outcome is None:
-            continue
-        name = "unknown" if outcome == "sent" else outcome
-        report.counts["sent"] += len(facts)
-        report.counts[name] += len(facts)
-        if name == "refused":
-            refused = len(facts)
-        else:
-            certain = name == "acknowledged"
-            wanted[source] = {str(ordinal): Wanted(line, certain) for ordinal, line in enumerate(facts, 1)}
-    for line, content in zip(invoice.lines, facts, strict=True):
-        identities = in_files.get(line.row, [])
-        for source, line_id in identities:
-            wanted.setdefault(source, {})[line_id] = Wanted(content, certain=True)
-        report.counts["sent"] += len(identities)
-        report.counts["acknowledged"] += len(identities)
-    never_sent = len(facts) - refused - sum(len(lines) for lines in wanted.values())
-    report.counts["never_sent"] += max(0, never_sent)
-    return wanted
-
-
-def _compare_order(
-    key: tuple[str, str],
-    wanted: dict[str, Wanted],
-    order: StoredOrder,
-    all_wanted: Identities,
-    report: Report,
-) -> None:
-    where = "/".join(key)
-    report.counts["stored"] += len(order.lines)
-    for fault in order.faults:
-        report.differ("unreadable", fault)
-    if order.lines and order.ordered_at != min(line.ordered_at for line in order.lines.values()):
-        report.differ("altered", f"{where} has the time {order.ordered_at}, not its earliest line's")
-    for line_id in sorted(order.conflicts):
-        report.differ("conflicting", f"{where} line {line_id} is stored with two contents")
-    for line_id, line in wanted.items():
-        stored = order.lines.get(line_id)
-        if stored is None:
-            if line.certain:
-                report.differ("missing", f"{where} line {line_id} was acknowledged and is not stored")
-        elif stored != line.facts:
-            report.differ("altered", f"{where} line {line_id}: {_changes(line.facts, stored)}")
-    for line_id in order.lines.keys() - wanted.keys():
-        stored = order.lines[line_id]
-        known = any(stored == line.facts for lines in all_wanted.values() for line in lines.values())
-        sentence = f"{where} line {line_id} is stored and was not sent"
-        report.differ("doubled" if known else "foreign", f"{sentence}{', its content was' if known else ''}")
-
-
-def _changes(sent: LineFacts, stored: LineFacts) -> str:
-    return ", ".join(
-        f"{name} was sent as {before!r}, is stored as {after!r}"
-        for name, before, after in zip(LineFacts._fields, sent, stored, strict=True)
-        if before != after
+def table(report: Report) -> Iterator[str]:
+    """The totals and the special populations, raw file and store beside each other."""
+    raw, found = report.expected.as_json(), report.stored.as_json()
+    yield f"  {'kind':<14}{'invoices':>10}{'lines':>10}{'units':>12}{'value GBP':>18}"
+    for kind, sums in found["by_kind"].items():
+        mark = "" if sums == raw["by_kind"].get(kind) else "   differs"
+        row = (
+            f"  {kind:<14}{sums['invoices']:>10,}{sums['lines']:>10,}{sums['units']:>12,}{sums['value']:>18}"
+        )
+        yield row + mark
+    yield f"  {len(found['by_month'])} sums by month and kind, {found['customers']:,} customers, " + (
+        f"{found['stock_codes']:,} stock codes"
     )
+    yield ""
+    yield f"  {'in the raw file and in the store':<44}{'raw':>10}{'store':>10}"
+    for name in sorted(raw["populations"].keys() | found["populations"].keys()):
+        expected, have = raw["populations"].get(name, 0), found["populations"].get(name, 0)
+        yield f"  {name:<44}{expected:>10,}{have:>10,}{'' if expected == have else '   differs'}"
 
 
-def _certain(wanted: Identities, found: list[LineFacts]) -> list[LineFacts]:
-    """What an incomplete run must have stored: all that is certain, and what arrived of the unknown."""
-    stored = Counter(found)
-    lines = [line for of_source in wanted.values() for line in of_source.values()]
-    return [line.facts for line in lines if line.certain or stored[line.facts] > 0]
+def told(report: Report) -> Iterator[str]:
+    """The verdict, and the first differences where there are any."""
+    if report.ok:
+        yield "verify: the store equals the file, line by line"
+        return
+    yield f"verify: {report.difference_count:,} differences, the first ones:"
+    for sentence in report.told:
+        yield f"  {sentence}"
 
 
-def _add(figures: Figures, order_id: str, lines: list[LineFacts]) -> None:
-    if lines:
-        figures.add(order_id, lines)
-
-
-def _leftover(parts: Parts, sources: list[str], report: Report) -> None:
-    """Orders that the raw file does not have: foreign under our senders, only counted under others."""
-    for (source, order_id), held in parts.items():
-        order = unite(source, order_id, held)
-        if source not in sources:
-            report.counts["other_senders"] += len(order.lines)
-            continue
-        _compare_order((source, order_id), {}, order, {}, report)
-        _add(report.stored, order_id, list(order.lines.values()))
-    parts.clear()
+def main(arguments: list[str], say: Callable[[str], None] = print) -> int:
+    """Prints the comparison; 0 where nothing differs, 1 otherwise."""
+    parser = argparse.ArgumentParser(prog="deploy.local verify", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of a table")
+    parser.add_argument(
+        "--partial", action="store_true", help="judge what was sent so far, not all of the raw file"
+    )
+    chosen = parser.parse_args(arguments)
+    try:
+        target = Target.current()
+    except NotRunning as error:
+        say(str(error))
+        return 1
+    ledger = Ledger(target.ledger_file, target.run_id)
+    report = asyncio.run(check(target, ledger, complete=not chosen.partial))
+    if chosen.json:
+        say(json.dumps(report.as_json(), indent=1))
+        return 0 if report.ok else 1
+    for line in [*table(report), "", *told(report)]:
+        say(line)
+    return 0 if report.ok else 1

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from deploy.local import retail
+from deploy.local.compare import Report, compare
 from deploy.local.ledger import FileLine, Ledger
 from deploy.local.stored import Part, Parts, read
-from deploy.local.verify import Report, compare
 
 RAW = [
     "1,A1,RED MUG ,6,2010-12-01 08:26:00,2.55,17850,United Kingdom",

@@ -1,0 +1,111 @@
+"""Waits until everything that was sent is in the order store, by what the services say they have done."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from deploy.local import probe
+from deploy.local.layout import read_json
+from deploy.local.target import Target
+
+LOOK_EVERY_S = 0.25
+LAG_OF_ONE_POLL_S = 1.0
+PATIENCE_S = 60.0
+"""How long nothing may move, before it is called stuck."""
+QUIET_S = 1.0
+"""How long nothing may be left and nothing move once all orders are there: some have further parts."""
+SETTLED_S = 5.0
+"""How long nothing may be left and nothing move, where the count cannot be met: a writer that was started again
+counts from 0. The comparison that follows says what is missing, if anything is."""
+
+
+class Stuck(RuntimeError):
+    """The platform stopped to make progress before it was done; the message has the figures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What the file ingest and the writer say at one moment.
+
+    Args:
+        file_lag_bytes: bytes in order files that are not durably in the stream.
+        lag_s: the writer's largest lag over all shards.
+        open_bytes: fetched by the writer and not done.
+        first_parts: orders that the writer stored first; it counts from its own start.
+        handled: records whose effect is durable; it counts from the writer's start.
+    """
+
+    file_lag_bytes: float
+    lag_s: float
+    open_bytes: float
+    first_parts: float
+    handled: float
+
+    @property
+    def done(self) -> tuple[float, float, float]:
+        """What changes as long as work gets done; lag also changes while none is."""
+        return self.file_lag_bytes, self.first_parts, self.handled
+
+    @property
+    def nothing_left(self) -> bool:
+        """Whether no service knows of work."""
+        return not (self.file_lag_bytes or self.open_bytes) and self.lag_s < LAG_OF_ONE_POLL_S
+
+
+def look(target: Target) -> Progress | None:
+    """Asks both services; None while one of them is being started."""
+    services = read_json(target.layout.endpoints_file).get("services", {})
+    found: dict[str, float] = {}
+    for name in ("order_file_ingest", "dynamodb_writer"):
+        text = probe.get(f"{services.get(name, {}).get('metrics_url', '')}/metrics")
+        if text is None:
+            return None
+        found |= probe.samples(text)
+    writer = "cadabra_dynamodb_writer"
+    return Progress(
+        file_lag_bytes=found["cadabra_order_file_ingest_lag_bytes"],
+        lag_s=found[f"{writer}_lag_seconds"],
+        open_bytes=found[f"{writer}_open_bytes"],
+        first_parts=found[f"{writer}_inserted_first_parts_total"],
+        handled=found[f"{writer}_records_handled_total"],
+    )
+
+
+async def until_drained(
+    target: Target,
+    orders: int,
+    patience_s: float = PATIENCE_S,
+    look_at: Callable[[Target], Progress | None] = look,
+) -> float:
+    """Waits until the writer has stored this many orders since the table was new, and nothing is left to do.
+
+    Args:
+        orders: distinct orders that were acknowledged or are durable in files.
+
+    Returns:
+        How long it took, in seconds; until the last look at which anything had changed.
+
+    Raises:
+        Stuck: nothing moved for `patience_s`.
+    """
+    started = moved = time.monotonic()
+    before: Progress | None = None
+    while True:
+        now = await asyncio.to_thread(look_at, target)
+        at = time.monotonic()
+        if now is not None and (before is None or now.done != before.done):
+            moved, before = at, now
+        elif now is not None and now.nothing_left and at - moved > _rest_s(now, orders):
+            return moved - started
+        if at - moved > patience_s:
+            raise Stuck(
+                f"nothing moved for {patience_s:.0f} s: {orders:,} orders were sent, the services say {now}"
+            )
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+def _rest_s(now: Progress, orders: int) -> float:
+    return QUIET_S if now.first_parts >= orders else SETTLED_S
