@@ -1,0 +1,397 @@
+"""The producer: single puts go out in batches, and each put returns only once the stream has its record.
+
+A record may be stored twice (an answer was lost, and the record was sent again), never lost after its put returned.
+There is no order between puts that wait at the same time: who needs one awaits the first before the second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+from services.kernel.core import logs
+from services.kernel.core.errors import CadabraError, InvalidRecord, Retryable, Throttled, TimedOut
+from services.kernel.core.retry import Retry
+from services.kernel.streams.producer_metrics import ProducerMetrics
+from services.kernel.streams.records import Put, Stored
+
+# Source: https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
+# 500 records a call; data and partition key of a record together at most 1 MiB; a partition key of 1 to 256 characters.
+MAX_RECORDS = 500
+MAX_RECORD_BYTES = 1024 * 1024
+MAX_KEY_CHARACTERS = 256
+
+OVERHEAD_BYTES = 1280
+"""What a waiting record costs beside its data and key: entry, future, the put's task. Measured at 1.25 KB."""
+
+_COMPACT_ABOVE = 1024
+
+log = logs.get("producer")
+
+
+class PutsRecords(Protocol):
+    """What a producer needs of Kinesis."""
+
+    async def put_records(self, stream: str, records: Sequence[tuple[bytes, str]]) -> list[Put]: ...
+
+
+class _Entry:
+    """One record on its way. It is settled when its future is done; `held` says what it holds of the budget."""
+
+    __slots__ = ("attempts", "data", "deadline", "future", "held", "in_flight", "key", "queued")
+
+    def __init__(
+        self, key: str, data: bytes, held: int, deadline: float, future: asyncio.Future[Stored]
+    ) -> None:
+        self.key = key
+        self.data = data
+        self.held = held
+        self.deadline = deadline
+        self.future = future
+        self.attempts = 0
+        self.queued = False
+        self.in_flight = False
+
+
+class Producer:
+    """Puts records into one stream, batched by count, bytes and time, with failures sent again record by record.
+
+    Args:
+        kinesis: the client.
+        stream: physical name.
+        max_records: of one call, 1 to 500.
+        max_bytes: of one call, data and keys.
+        linger_s: how long the first record of a batch waits for others, seconds.
+        max_pending_bytes: bound of what is taken and not settled, data, keys and overhead. The bodies of calls in
+            flight come on top: about 3 times their records.
+        in_flight: calls at the same time.
+        put_timeout_s: after which a put gives up waiting, seconds from when it was taken.
+        retry: gives the pauses; its budget is not used, `put_timeout_s` is the bound.
+    """
+
+    def __init__(
+        self,
+        kinesis: PutsRecords,
+        stream: str,
+        *,
+        max_records: int = MAX_RECORDS,
+        max_bytes: int = 5 * 1024 * 1024,
+        linger_s: float = 0.01,
+        max_pending_bytes: int = 32 * 1024 * 1024,
+        in_flight: int = 8,
+        put_timeout_s: float = 10.0,
+        retry: Retry | None = None,
+        metrics: ProducerMetrics | None = None,
+    ) -> None:
+        self.stream = stream
+        self.max_pending_bytes = max_pending_bytes
+        self._kinesis = kinesis
+        self._max_records = min(max_records, MAX_RECORDS)
+        self._max_bytes = max_bytes
+        self._linger_s = linger_s
+        self._in_flight_limit = in_flight
+        self._put_timeout_s = put_timeout_s
+        self._retry = retry or Retry(base_s=0.05, cap_s=1.0)
+        self._metrics = metrics
+        if metrics is not None:
+            metrics.producer_pending_limit.set(max_pending_bytes)
+        self._loop = asyncio.get_running_loop()
+        self._pending_bytes = 0
+        self._unsettled = 0
+        self._queue: deque[_Entry] = deque()
+        self._queued_records = 0
+        self._queued_bytes = 0
+        self._due = False  # the batch at the head has lingered long enough
+        self._linger: asyncio.TimerHandle | None = None
+        self._by_deadline: deque[_Entry] = deque()
+        self._sweep: asyncio.TimerHandle | None = None
+        self._room: deque[tuple[asyncio.Future[None], int]] = deque()
+        self._calls: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def pending_bytes(self) -> int:
+        """What is taken and not settled: data, keys and overhead."""
+        return self._pending_bytes
+
+    async def put(self, partition_key: str, data: bytes, *, wait: bool = False) -> Stored:
+        """Put one record and return once the stream has it.
+
+        Cancelling it takes the record back if it was not sent yet; other puts are not touched.
+
+        Args:
+            partition_key: 1 to 256 characters.
+            data: with the key at most 1 MiB.
+            wait: wait for room in the pending bytes instead of raising Throttled.
+
+        Returns:
+            Where the stream has it.
+
+        Raises:
+            InvalidRecord: `too_large`; nothing was taken.
+            Throttled: the pending bytes are at their bound; nothing was taken.
+            TimedOut: the outcome is unknown; putting it again may store it twice.
+            MissingResource, Misconfigured, Refused: the call can never succeed.
+            ValueError: the partition key is empty or too long.
+        """
+        size = _size_bytes(partition_key, data)
+        cost = size + OVERHEAD_BYTES
+        if not self._room and self._fits(cost):
+            self._pending_bytes += cost
+            self._unsettled += 1
+        elif wait:
+            await self._wait_for_room(cost)
+        else:
+            if self._metrics is not None:
+                self._metrics.producer_refused.inc()
+            raise Throttled(f"{self.stream}: {self._pending_bytes} bytes wait already")
+        entry = self._take(partition_key, data, cost)
+        try:
+            return await entry.future
+        except asyncio.CancelledError:
+            if entry.future.done() and not entry.future.cancelled():
+                entry.future.exception()  # settled in the same turn: what it says is nobody's any more
+            self._settle(entry)
+            raise
+
+    async def drain(self) -> None:
+        """Send what waits, at once, and return when every put is settled.
+
+        Takes at most the put timeout and one call.
+        """
+        while self._unsettled or self._calls:
+            self._due = True
+            self._dispatch()
+            self._idle.clear()
+            await self._idle.wait()
+
+    def _fits(self, cost: int) -> bool:
+        return self._pending_bytes + cost <= self.max_pending_bytes or self._pending_bytes == 0
+
+    async def _wait_for_room(self, cost: int) -> None:
+        room = self._loop.create_future()
+        self._unsettled += 1
+        self._room.append((room, cost))
+        self._grant_room()
+        try:
+            await room
+        except asyncio.CancelledError:
+            if room.done() and not room.cancelled():
+                self._pending_bytes -= cost  # it was granted in the same turn
+            self._unsettled -= 1
+            self._grant_room()
+            self._note_idle()
+            raise
+
+    def _grant_room(self) -> None:
+        while self._room:
+            room, cost = self._room[0]
+            if not room.done():
+                if not self._fits(cost):
+                    return
+                self._pending_bytes += cost
+                room.set_result(None)
+            self._room.popleft()
+
+    def _take(self, key: str, data: bytes, cost: int) -> _Entry:
+        deadline = self._loop.time() + self._put_timeout_s
+        entry = _Entry(key, data, cost, deadline, self._loop.create_future())
+        self._by_deadline.append(entry)
+        if self._sweep is None:
+            self._sweep = self._loop.call_at(deadline, self._on_deadline)
+        self._enqueue(entry)
+        if self._due or self._full():
+            self._dispatch()
+        elif self._linger is None:
+            self._linger = self._loop.call_later(self._linger_s, self._on_linger)
+        return entry
+
+    def _enqueue(self, entry: _Entry) -> None:
+        entry.queued = True
+        self._queue.append(entry)
+        self._queued_records += 1
+        self._queued_bytes += entry.held - OVERHEAD_BYTES
+
+    def _unqueue(self, entry: _Entry) -> None:
+        """Count it out; the entry itself is passed over when its turn comes."""
+        entry.queued = False
+        self._queued_records -= 1
+        self._queued_bytes -= entry.held - OVERHEAD_BYTES
+
+    def _full(self) -> bool:
+        return self._queued_records >= self._max_records or self._queued_bytes >= self._max_bytes
+
+    def _on_linger(self) -> None:
+        self._linger = None
+        self._due = True
+        self._dispatch()
+
+    def _dispatch(self) -> None:
+        """Start calls while there is a batch that is full or due, and a free slot."""
+        while (
+            len(self._calls) < self._in_flight_limit and self._queued_records and (self._due or self._full())
+        ):
+            batch = self._next_batch()
+            call = self._loop.create_task(self._send(batch))
+            self._calls.add(call)
+            call.add_done_callback(self._on_sent)
+        if not self._queued_records:
+            self._due = False
+            if self._linger is not None:
+                self._linger.cancel()
+                self._linger = None
+
+    def _next_batch(self) -> list[_Entry]:
+        batch: list[_Entry] = []
+        size_bytes = 0
+        queue = self._queue
+        while queue and len(batch) < self._max_records:
+            entry = queue[0]
+            if entry.queued:
+                size_bytes += entry.held - OVERHEAD_BYTES
+                if batch and size_bytes > self._max_bytes:
+                    break
+                self._unqueue(entry)
+                entry.in_flight = True
+                batch.append(entry)
+            queue.popleft()
+        return batch
+
+    async def _send(self, batch: list[_Entry]) -> None:
+        started = time.perf_counter()
+        try:
+            outcomes = await self._kinesis.put_records(self.stream, [(one.data, one.key) for one in batch])
+        except Retryable as error:
+            self._send_again(batch, type(error).__name__)
+        except BaseException as error:
+            self._fail(batch, error)  # whatever it was, every waiting put must hear of it
+            if not isinstance(error, Exception):
+                self._in_flight_limit = 0  # the loop is ending: start no further call
+                raise
+        else:
+            self._read(batch, outcomes)
+        if self._metrics is not None:
+            self._metrics.producer_call.observe(time.perf_counter() - started)
+            self._metrics.producer_batch.observe(len(batch))
+            self._metrics.producer_pending.set(self._pending_bytes)
+
+    def _on_sent(self, call: asyncio.Task[None]) -> None:
+        self._calls.discard(call)
+        if self._queued_records:
+            # What had to wait for a slot has lingered by being in the queue.
+            self._due = True
+            self._dispatch()
+        self._note_idle()
+
+    def _read(self, batch: list[_Entry], outcomes: list[Put]) -> None:
+        failed: list[_Entry] = []
+        code = ""
+        stored = 0
+        for entry, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, Stored):
+                stored += 1
+                entry.in_flight = False
+                if not entry.future.done():
+                    entry.future.set_result(outcome)
+                self._settle(entry)
+            else:
+                failed.append(entry)
+                code = outcome.code
+        if self._metrics is not None:
+            self._metrics.producer_records.inc(stored)
+        if failed:
+            self._send_again(failed, code)
+
+    def _send_again(self, entries: list[_Entry], code: str) -> None:
+        """Queue what nobody has given up on again, after a pause."""
+        waiting: list[_Entry] = []
+        for entry in entries:
+            entry.in_flight = False
+            if entry.future.done():
+                self._settle(entry)
+            else:
+                entry.attempts += 1
+                waiting.append(entry)
+        if not waiting:
+            return
+        if self._metrics is not None:
+            self._metrics.producer_retried.labels(code=code).inc(len(waiting))
+        delay_s = self._retry.delay_s(max(entry.attempts for entry in waiting) - 1)
+        log.debug("sending_again", stream=self.stream, code=code, records=len(waiting), delay_s=delay_s)
+        self._loop.call_later(delay_s, self._queue_again, waiting)
+
+    def _queue_again(self, entries: list[_Entry]) -> None:
+        for entry in entries:
+            if not entry.future.done():
+                self._enqueue(entry)
+        if self._queued_records:
+            self._due = True
+            self._dispatch()
+
+    def _fail(self, batch: list[_Entry], error: BaseException) -> None:
+        if not isinstance(error, CadabraError):
+            log.error("call_failed", error=error, stream=self.stream, records=len(batch))
+        for entry in batch:
+            entry.in_flight = False
+            if not entry.future.done():
+                if isinstance(error, Exception):
+                    entry.future.set_exception(error)
+                else:
+                    entry.future.cancel()
+            self._settle(entry)
+
+    def _settle(self, entry: _Entry) -> None:
+        """Give back what a done entry holds, once, and not while a call still has its bytes."""
+        if entry.held == 0 or entry.in_flight:
+            return
+        if entry.queued:
+            self._unqueue(entry)
+        self._pending_bytes -= entry.held
+        entry.held = 0
+        entry.data = b""
+        self._unsettled -= 1
+        self._forget_settled()
+        if self._room:
+            self._grant_room()
+        self._note_idle()
+
+    def _forget_settled(self) -> None:
+        """Keep the two queues in proportion to what is not settled, at a constant cost a record."""
+        while self._by_deadline and self._by_deadline[0].held == 0:
+            self._by_deadline.popleft()
+        if len(self._by_deadline) > _COMPACT_ABOVE + 2 * self._unsettled:
+            self._by_deadline = deque(entry for entry in self._by_deadline if entry.held)
+        if len(self._queue) > _COMPACT_ABOVE + 2 * self._queued_records:
+            self._queue = deque(entry for entry in self._queue if entry.queued)
+
+    def _note_idle(self) -> None:
+        if not self._unsettled and not self._calls:
+            self._idle.set()
+
+    def _on_deadline(self) -> None:
+        self._sweep = None
+        now = self._loop.time()
+        while self._by_deadline and self._by_deadline[0].deadline <= now:
+            entry = self._by_deadline.popleft()
+            if not entry.future.done():
+                if self._metrics is not None:
+                    self._metrics.producer_timed_out.inc()
+                entry.future.set_exception(
+                    TimedOut(f"{self.stream}: no answer for a record in {self._put_timeout_s:g} s")
+                )
+            self._settle(entry)
+        if self._by_deadline:
+            self._sweep = self._loop.call_at(self._by_deadline[0].deadline, self._on_deadline)
+
+
+def _size_bytes(partition_key: str, data: bytes) -> int:
+    if not 1 <= len(partition_key) <= MAX_KEY_CHARACTERS:
+        raise ValueError(f"a partition key has 1 to {MAX_KEY_CHARACTERS} characters")
+    size = len(data) + len(partition_key.encode())
+    if size > MAX_RECORD_BYTES:
+        raise InvalidRecord("too_large", f"the record has {size} bytes, a stream takes {MAX_RECORD_BYTES}")
+    return size
