@@ -34,7 +34,7 @@ _PRINTABLE = r"^[^\u0000-\u001f\u007f-\u009f]+\Z"
 _IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}\Z"
 _TRACEPARENT = r"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z"
 
-Identifier = Annotated[str, Meta(max_length=64, pattern=_IDENTIFIER)]
+Identifier = Annotated[str, Meta(min_length=1, max_length=64, pattern=_IDENTIFIER)]
 Hash = Annotated[str, Meta(min_length=32, max_length=32, pattern=r"^[0-9a-f]{32}\Z")]
 Country = Annotated[str, Meta(min_length=1, max_length=64, pattern=_PRINTABLE)]
 Currency = Annotated[str, Meta(min_length=3, max_length=3, pattern=r"^[A-Z]{3}\Z")]
@@ -114,10 +114,10 @@ class Rejected(Struct, frozen=True, kw_only=True):
     rejected_id: Hash
     reason: Reason
     message: Annotated[str, Meta(max_length=1000)]
-    service: Annotated[str, Meta(max_length=64, pattern=r"^[a-z][a-z0-9_]{0,63}\Z")]
+    service: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]{0,63}\Z")]
     stream: Position | None
     shard_id: Position | None
-    sequence_number: Annotated[str, Meta(max_length=128, pattern=r"^[0-9]{1,128}\Z")] | None
+    sequence_number: Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[0-9]{1,128}\Z")] | None
     file: Annotated[str, Meta(min_length=1, max_length=1024)] | None
     offset: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None
     source: Annotated[str, Meta(min_length=1, max_length=64)] | None
@@ -140,9 +140,9 @@ Bytes = bytes | bytearray | memoryview
 def _order_holds(order: Order, text: str) -> bool:
     if not (is_timestamp(order.ordered_at) and is_timestamp(order.ingested_at)):
         return False
-    moment = ""
+    moment = order.ordered_at
     for line in order.lines:
-        # Lines of one order mostly share their time: one comparison instead of one look-up.
+        # Lines of one order mostly share its time: one comparison instead of one look-up.
         if line.ordered_at != moment:
             moment = line.ordered_at
             if not is_timestamp(moment):
