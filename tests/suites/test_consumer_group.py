@@ -265,6 +265,7 @@ async def test_a_record_that_ends_the_process_three_times_is_poison(stage: Stage
 
 async def test_a_record_that_kills_the_process_without_a_word_is_found(stage: Stage) -> None:
     """A killed process leaves only its lease behind: after two deaths records are handed out one by one."""
+    await stage.put(40)
     seen = Seen()
     deaths = 0
 
@@ -306,9 +307,10 @@ async def test_too_many_rejections_pause_the_shard_until_somebody_resumes_it(sta
         await stage.put(50, keys=1, first=150)
         [paused] = [lease for lease in (await stage.leases.read()).values() if lease.paused]
         await asyncio.sleep(3 * SETTINGS.poll_interval_s)
-        assert not good.count, "a paused shard was read"
+        later = {f"{n}".encode() for n in range(150, 200)}
+        assert not later & good.count.keys(), "a paused shard was read"
         await stage.leases.resume(paused.shard_id)
-        await until(lambda: len(good.count) == 50)
+        await until(lambda: later <= good.count.keys())
 
 
 async def test_open_bytes_stay_within_their_bound(stage: Stage) -> None:
@@ -320,20 +322,20 @@ async def test_open_bytes_stay_within_their_bound(stage: Stage) -> None:
         held.append(record)
         await go_on.wait()
 
-    for n in range(0, 300, 10):
+    for n in range(0, 60, 10):
         await stage.kinesis.put_records(stage.stream, [(blob, f"key-{n + i}") for i in range(10)])
-    limit = 12 * 1024 * 1024
+    limit = 11 * 1024 * 1024
     metrics = GroupMetrics()
     settings = GroupSettings(
         lease_time_s=LEASE_TIME_S, poll_interval_s=0.1, max_open_bytes=limit, drain_timeout_s=5
     )
     async with stage.worker(slow, settings, metrics) as (group, _, _stop):
-        for _ in range(60):
+        for _ in range(40):
             await asyncio.sleep(0.05)
             assert group._budget.used_bytes <= limit
         assert metrics.open_bytes._value.get() > 0
         go_on.set()
-        await until(lambda: metrics.records_handled._value.get() == 300)
+        await until(lambda: metrics.records_handled._value.get() == 60)
 
 
 async def test_a_zombie_cannot_checkpoint(stage: Stage) -> None:

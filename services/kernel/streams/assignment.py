@@ -16,12 +16,14 @@ class Holding:
         owner: who holds it by the table.
         available: nobody does, or its owner has not written for the lease time.
         waited_s: how long it has been available, seconds; 0 when it is not.
+        living: whether this worker has seen the owner write since it began to look.
     """
 
     shard_id: str
     owner: str | None
     available: bool
     waited_s: float = 0.0
+    living: bool = True
 
 
 def choose(
@@ -36,7 +38,8 @@ def choose(
 
     A worker takes what is free up to its equal share. What nobody took for `patience_s` it takes beyond its share,
     since the others may be capped. With nothing free it steals from the fullest worker while that one holds at
-    least two more, which ends in a balance within one.
+    least two more, which ends in a balance within one; only from an owner that it has seen alive, since a lease
+    of the dead expires soon, and expiry is what tells the next owner of a death.
 
     Args:
         max_leases: this worker's cap.
@@ -63,7 +66,8 @@ def choose(
 def _steal(
     worker_id: str, holdings: Sequence[Holding], held: Counter[str], limit: int, rng: random.Random
 ) -> list[str]:
-    counts = {owner: n for owner, n in held.items() if owner != worker_id}
+    living = {h.owner for h in holdings if h.living}
+    counts = {owner: n for owner, n in held.items() if owner != worker_id and owner in living}
     mine = held[worker_id]
     stolen: list[str] = []
     while counts and len(stolen) < limit:

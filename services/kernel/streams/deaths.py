@@ -1,8 +1,9 @@
 """Which record is to blame when owners of a shard keep dying. Pure.
 
-An exception names its record. A killed process names nothing, so after the second death without progress the shard
-is read with care: one record at a time, its number written to the lease before it is handed out. A record that was
-named three times is poison. A record whose sink is merely away is never blamed: its mark is taken back.
+An exception names its record. A killed process names nothing, so after the second death without progress, or the
+first that left a mark, the shard is read with care: one record at a time, its number written to the lease before it
+is handed out. A record that was named three times is poison. A record whose sink is merely away is never blamed: its
+mark is taken back.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def cleared(lease: Lease) -> Lease:
 
 def needs_care(lease: Lease) -> bool:
     """Whether records are to be handed out one at a time, each marked first."""
-    return lease.deaths >= CAREFUL_AFTER_DEATHS
+    return lease.deaths >= CAREFUL_AFTER_DEATHS or (lease.deaths > 0 and lease.attempts > 0)
 
 
 def is_poison(lease: Lease, sequence_number: int) -> bool:

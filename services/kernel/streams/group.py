@@ -89,6 +89,9 @@ class ConsumerGroup:
         Args:
             on_ready: called once, after the first look at stream and table succeeded.
 
+        Cancelling it is the hard way to stop: nothing is drained or released, and others take over after the
+        lease time.
+
         Raises:
             HandlerFailed: a handler raised what nobody foresaw; the other shards were released.
             Fatal: stream or table do not exist, or the credentials are refused.
@@ -107,9 +110,13 @@ class ConsumerGroup:
                         told = True
                         on_ready()
                 await self._pause()
-        finally:
-            stop_watch.cancel()
             await self._drain()
+        finally:
+            # Cancelled, or failed: what is at work ends without a drain, as after a kill.
+            stop_watch.cancel()
+            for task in self._tasks.values():
+                task.cancel()
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         if self._crash is not None:
             raise self._crash
 

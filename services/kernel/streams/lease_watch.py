@@ -19,6 +19,7 @@ class LeaseWatch:
         self._lease_time_s = lease_time_s
         self._seen: dict[str, tuple[str | None, int, float]] = {}
         self._free_since: dict[str, float] = {}
+        self._living: set[str] = set()
 
     def look(self, leases: Mapping[str, Lease], now_s: float) -> None:
         """Take note of the table as it is now."""
@@ -29,10 +30,13 @@ class LeaseWatch:
             known = self._seen.get(shard_id)
             if known is None or known[:2] != (lease.owner, lease.counter):
                 self._seen[shard_id] = (lease.owner, lease.counter, now_s)
+                if known is not None and known[0] == lease.owner and lease.owner is not None:
+                    self._living.add(lease.owner)
             if not self.is_free(lease, now_s):
                 self._free_since.pop(shard_id, None)
             else:
                 self._free_since.setdefault(shard_id, now_s)
+                self._living.discard(lease.owner or "")
 
     def is_free(self, lease: Lease, now_s: float) -> bool:
         """Whether nobody holds the lease, or its owner stood still for the lease time."""
@@ -45,4 +49,5 @@ class LeaseWatch:
         """The lease as the assignment wants to see it."""
         free = self.is_free(lease, now_s)
         waited_s = now_s - self._free_since.get(lease.shard_id, now_s) if free else 0.0
-        return Holding(lease.shard_id, lease.owner, free, waited_s)
+        living = lease.owner in self._living
+        return Holding(lease.shard_id, lease.owner, free, waited_s, living)

@@ -67,6 +67,11 @@ def test_at_most_so_many_are_stolen_in_a_round() -> None:
     assert len(choose("me", holdings, 1, 2, PATIENCE_S, random.Random(1))) == 1
 
 
+def test_nothing_is_stolen_from_an_owner_that_was_not_seen_alive() -> None:
+    holdings = [Holding(f"s{n}", "other", False, living=False) for n in range(10)]
+    assert choose("me", holdings, 100, 2, PATIENCE_S, random.Random(1)) == []
+
+
 def test_nothing_is_stolen_for_a_difference_of_one() -> None:
     holdings = [Holding("s0", "other", False), Holding("s1", "other", False), Holding("s2", "me", False)]
     assert choose("me", holdings, 100, 2, PATIENCE_S, random.Random(1)) == []

@@ -30,7 +30,9 @@ def test_in_any_order_of_acknowledgement_the_checkpoint_is_the_highest_without_a
         assert tracker.acknowledge(one)
         assert not tracker.acknowledge(one)
         done.add(one.sequence_number)
-        without_gap = [n for at, n in enumerate(numbers) if all(before in done for before in numbers[: at + 1])]
+        without_gap = [
+            n for at, n in enumerate(numbers) if all(before in done for before in numbers[: at + 1])
+        ]
         expected = (without_gap[-1], 0) if without_gap else None
         assert tracker.checkpoint == expected
         if expected is not None:

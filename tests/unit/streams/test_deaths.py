@@ -26,6 +26,12 @@ def test_care_begins_with_the_second_death_without_progress() -> None:
     assert deaths.needs_care(deaths.advanced(twice, "10", 0))
 
 
+def test_a_death_that_left_a_mark_asks_for_care_at_once() -> None:
+    marked = deaths.blamed(HELD, 11)
+    assert deaths.needs_care(deaths.taken_over(marked, "b"))
+    assert not deaths.needs_care(deaths.taken_over(replace(marked, owner=None), "b"))
+
+
 def test_a_record_named_three_times_is_poison() -> None:
     lease = HELD
     for attempts in (1, 2, 3):

@@ -47,3 +47,13 @@ def test_waiting_begins_anew_after_somebody_held_it() -> None:
     watch.look(at(6), 1)
     watch.look(at(7, owner=None), 2)
     assert watch.holding(at(7, owner=None)["s"], 4).waited_s == 2
+
+
+def test_an_owner_is_known_to_live_once_it_was_seen_to_write() -> None:
+    watch = LeaseWatch(10)
+    watch.look(at(5), 0)
+    assert not watch.holding(at(5)["s"], 0).living
+    watch.look(at(6), 1)
+    assert watch.holding(at(6)["s"], 1).living
+    watch.look(at(6), 11)
+    assert not watch.holding(at(6)["s"], 11).living
