@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from services.kernel.core.errors import Detail, Throttled, TimedOut
 from services.kernel.core.http import Handler, error_response, errors_middleware
@@ -68,7 +69,7 @@ class Api:
     def application(self) -> web.Application:
         """Build the aiohttp application."""
         app = web.Application(
-            middlewares=[web.middleware(self._measured), errors_middleware, web.middleware(self._limited)],
+            middlewares=[_middleware(self._measured), errors_middleware, _middleware(self._limited)],
             client_max_size=1024,
         )
         app.router.add_get("/v1/customers/{customer_id}/orders", self._customer_orders)
@@ -155,6 +156,16 @@ class Api:
             return error_response(422, "order_too_large", "an order here is too large to be shown whole")
         finally:
             self._open -= 1
+
+
+def _middleware(
+    around: Callable[[web.Request, Handler], Awaitable[web.StreamResponse]],
+) -> Middleware:
+    @web.middleware  # which marks the function, and a bound method cannot be marked
+    async def call(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await around(request, handler)
+
+    return call
 
 
 async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
