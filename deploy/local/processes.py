@@ -37,13 +37,17 @@ class Process:
 
 
 def of_run(run_id: str) -> list[Process]:
-    """Every process but the caller whose environment names this run; a zombie has none and does not count."""
-    mark = f"{RUN_ID_VARIABLE}={run_id}".encode()
+    """Every process but the caller whose environment names this run; a zombie has none and does not count.
+
+    Args:
+        run_id: the whole id, or how it begins: then every run that begins so.
+    """
+    mark = b"\0" + f"{RUN_ID_VARIABLE}={run_id}".encode()
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal() and int(entry.name) != os.getpid():
             environment = _read(entry / "environ")
-            if mark in environment.split(b"\0"):
+            if mark in b"\0" + environment:
                 command = _read(entry / "cmdline").replace(b"\0", b" ").decode(errors="replace").strip()
                 found.append(Process(int(entry.name), command))
     return found

@@ -23,10 +23,14 @@ ENGINES = ROOT / ".engines"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that must be in place: how to see that it is, and how to put it there."""
+    """One thing that must be in place.
+
+    Args:
+        fault: why it has to be put in place; empty where it is.
+    """
 
     title: str
-    in_place: Callable[[], bool]
+    fault: Callable[[], str]
     put_in_place: Callable[[], None]
 
 
@@ -34,20 +38,20 @@ def steps(root: Path, engines: Path) -> list[Step]:
     """Everything that set-up puts in place, in order."""
     environment = Environment(root / ".venv", root / "requirements" / "dev.lock")
     return [
-        Step("Python environment", environment.in_place, environment.build),
+        Step("Python environment", environment.fault, environment.build),
         Step(
             "Kinesis engine",
-            lambda: fetch.is_in_place("kinesis", engines),
+            lambda: fetch.fault("kinesis", engines),
             lambda: fetch.install("kinesis", engines, fetch.kinesis),
         ),
         Step(
             "DynamoDB engine",
-            lambda: fetch.is_in_place("dynamodb", engines),
+            lambda: fetch.fault("dynamodb", engines),
             lambda: fetch.install("dynamodb", engines, fetch.dynamodb),
         ),
         Step(
             "DynamoDB launcher",
-            lambda: fetch.launcher_in_place(engines),
+            lambda: fetch.launcher_fault(engines),
             lambda: fetch.install(
                 "dynamodb-launcher", engines, lambda work: fetch.dynamodb_launcher(work, engines)
             ),
@@ -66,15 +70,16 @@ class Environment:
     folder: Path
     lock: Path
 
-    def in_place(self) -> bool:
-        """Whether it was built, whole, from the lock as it is now."""
+    def fault(self) -> str:
+        """Why it has to be built; empty where it was, whole, from the lock as it is now."""
+        if not (self.folder / "bin" / "python").exists():
+            return "not there yet"
+        if (self.folder / "unfinished").exists():
+            return "an earlier build was interrupted"
         stamp = self.folder / "built-from.sha256"
-        return (
-            (self.folder / "bin" / "python").exists()
-            and not (self.folder / "unfinished").exists()
-            and stamp.is_file()
-            and stamp.read_text(encoding="utf-8").strip() == manifest.digest(self.lock)
-        )
+        if not stamp.is_file() or stamp.read_text(encoding="utf-8").strip() != manifest.digest(self.lock):
+            return "built from another lock file"
+        return ""
 
     def build(self) -> None:
         """Create it where it is missing or unfinished, then install what the lock names, by hash."""
@@ -110,20 +115,21 @@ def run(root: Path, engines: Path, quiet: bool) -> None:
         fetch.sweep(engines)
         wanted = steps(root, engines)
         for number, step in enumerate(wanted, 1):
-            _take(step, f"[{number}/{len(wanted)}] {step.title}", quiet)
+            take(step, f"[{number}/{len(wanted)}] {step.title}", quiet)
     if not quiet:
         print(f"set-up complete ({time.monotonic() - started:.1f} s)")
 
 
-def _take(step: Step, label: str, quiet: bool) -> None:
+def take(step: Step, label: str, quiet: bool) -> None:
+    """Put one step in place where it is not, and say what was done, why and how long it took."""
     started = time.monotonic()
-    if step.in_place():
-        if not quiet:
-            print(f"{label}: already there ({time.monotonic() - started:.1f} s)", flush=True)
-        return
-    print(f"{label}: fetching ...", flush=True)
-    step.put_in_place()
-    print(f"{label}: in place ({time.monotonic() - started:.1f} s)", flush=True)
+    fault = step.fault()
+    if fault:
+        print(f"{label}: {fault}: working ...", flush=True)
+        step.put_in_place()
+    if fault or not quiet:
+        outcome = "in place" if fault else "already there"
+        print(f"{label}: {outcome} ({time.monotonic() - started:.1f} s)", flush=True)
 
 
 @contextmanager
@@ -139,15 +145,13 @@ def only_one(lock: Path) -> Iterator[None]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Check the prerequisites, then set up; 1 with one message on failure."""
+    """Set up; 1 with one message on failure. The prerequisites were checked before."""
     parser = argparse.ArgumentParser(prog="deploy.local.setup", description=run.__doc__)
     parser.add_argument("--quiet", action="store_true", help="say nothing about what is already there")
     parser.add_argument(
         "--engines", type=Path, default=ENGINES, help="folder of the engines (default: .engines)"
     )
     options = parser.parse_args(arguments)
-    if subprocess.run([str(ROOT / "deploy/local/prerequisites.sh")], check=False).returncode:
-        return 1
     try:
         run(ROOT, options.engines.resolve(), options.quiet)
     except fetch.FetchFailed as failure:

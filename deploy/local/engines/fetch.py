@@ -25,14 +25,14 @@ def kinesis(work: Path) -> Path:
     """Fetch kinesis-local as its lock file pins it; returns the folder that holds it."""
     for name in ("package.json", "package-lock.json", ".npmrc"):
         shutil.copy(SOURCES / "kinesis" / name, work / name)
-    _run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], work)
+    run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], work)
     return work / "node_modules" / "kinesis-local"
 
 
 def dynamodb(work: Path) -> Path:
     """Fetch DynamoDB Local with everything it needs at run time; returns the folder that holds it."""
     shutil.copy(SOURCES / "dynamodb" / "pom.xml", work / "pom.xml")
-    _run(["mvn", "-B", "-q", "dependency:copy-dependencies", f"-DoutputDirectory={work / 'lib'}"], work)
+    run(["mvn", "-B", "-q", "dependency:copy-dependencies", f"-DoutputDirectory={work / 'lib'}"], work)
     return work / "lib"
 
 
@@ -41,22 +41,26 @@ def dynamodb_launcher(work: Path, engines: Path) -> Path:
     source = SOURCES / "dynamodb" / "LoopbackServer.java"
     classes = work / "classes"
     libraries = f"{engines / 'dynamodb'}/*"
-    _run(["javac", "--release", "17", "-cp", libraries, "-d", str(classes), str(source)], work)
+    run(["javac", "--release", "17", "-cp", libraries, "-d", str(classes), str(source)], work)
     (classes / "source.sha256").write_text(manifest.digest(source) + "\n", encoding="utf-8")
     return classes
 
 
-def is_in_place(name: str, engines: Path) -> bool:
-    """Whether every file of this engine is there as its manifest says."""
+def fault(name: str, engines: Path) -> str:
+    """Why this engine has to be fetched; empty where every file is there as its manifest says."""
     folder = engines / name
-    return folder.is_dir() and not manifest.faults(folder, SOURCES / name / "SHA256SUMS")
+    if not folder.is_dir():
+        return "not there yet"
+    return "; ".join(manifest.faults(folder, SOURCES / name / "SHA256SUMS")[:5])
 
 
-def launcher_in_place(engines: Path) -> bool:
-    """Whether our main class was compiled from the source that is here now."""
+def launcher_fault(engines: Path) -> str:
+    """Why our main class has to be compiled; empty where it was, from the source that is here now."""
     stamp = engines / "dynamodb-launcher" / "source.sha256"
+    if not stamp.is_file():
+        return "not there yet"
     expected = manifest.digest(SOURCES / "dynamodb" / "LoopbackServer.java")
-    return stamp.is_file() and stamp.read_text(encoding="utf-8").strip() == expected
+    return "" if stamp.read_text(encoding="utf-8").strip() == expected else "its source has changed"
 
 
 def install(name: str, engines: Path, fetch: Callable[[Path], Path]) -> None:
@@ -86,7 +90,12 @@ def sweep(engines: Path) -> None:
         shutil.rmtree(leftover)
 
 
-def _run(command: list[str], cwd: Path) -> None:
+def run(command: list[str], cwd: Path) -> None:
+    """Run a client in this folder.
+
+    Raises:
+        FetchFailed: it ended with an error; the last lines that it printed are in the message.
+    """
     result = subprocess.run(
         command,
         cwd=cwd,

@@ -1,0 +1,55 @@
+# Every command of the project. `make` alone lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+LOCAL := $(PYTHON) -m deploy.local
+SETUP := @deploy/local/prerequisites.sh && PYTHONDONTWRITEBYTECODE=1 python3.11 -m deploy.local.setup
+
+.PHONY: help setup ready up down status logs token demo test check format lock clean
+
+help: ## list the commands
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## fetch libraries and engines, once; checks every file, takes seconds when they are there
+	$(SETUP)
+
+ready:
+	$(SETUP) --quiet
+
+up: ready ## start engines and services in the background; prints their addresses
+	@$(LOCAL) up
+
+down: ready ## drain the services, stop everything, leave no process
+	@$(LOCAL) down
+
+status: ready ## show each engine and service: pid, address, state, CPU, memory, rate, lag (JSON=1 for machines)
+	@$(LOCAL) status $(if $(JSON),--json)
+
+logs: ready ## follow the logs of everything that runs
+	@$(LOCAL) logs --follow
+
+token: ready ## print a token: ROLE=sender|customer|operator|analyst SUBJECT=name
+	@$(LOCAL) token --role "$(ROLE)" --subject "$(SUBJECT)"
+
+demo: ready ## send the real data through the platform, compare every line, print what it took (ONLY=orders)
+	@$(LOCAL) demo $(if $(ONLY),--only $(ONLY))
+
+test: ready ## run the tests (TIER=unit|suites|component|fault|system for one tier)
+	@$(PYTHON) -m deploy.local.tiers $(TIER)
+
+check: ready ## format, lint, strict types, import rules, contracts
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy contracts services deploy tests
+	.venv/bin/lint-imports
+	$(PYTHON) -m contracts check
+
+format: ready ## put the code into its form
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+lock: ready ## pin the libraries and the engines anew from their .in files, package.json and pom.xml
+	@$(PYTHON) -m deploy.local.relock
+
+clean: down ## remove what runs left behind; environments and engines stay (rm -r .venv .engines for those)
+	rm -rf .local .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
