@@ -271,5 +271,6 @@ def _size_bytes(item: Mapping[str, Any]) -> int:
     total = 0
     for name, value in item.items():
         held = next(iter(value.values()))
-        total += len(name.encode()) + (len(held.encode() if isinstance(held, str) else held) if held else 1)
+        encoded = held.encode() if isinstance(held, str) else held
+        total += len(name.encode()) + (len(encoded) if isinstance(encoded, bytes) else 1)
     return total
