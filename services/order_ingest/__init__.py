@@ -1,0 +1,1 @@
+"""Takes orders over HTTP and answers once the stream has them."""
