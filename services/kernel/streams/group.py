@@ -58,7 +58,7 @@ class ConsumerGroup:
         metrics: GroupMetrics,
         worker_id: str | None = None,
         rng: random.Random | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.worker_id = worker_id or f"{application}-{uuid.uuid4()}"
         self._stream = stream
@@ -68,11 +68,15 @@ class ConsumerGroup:
         self._settings = settings
         self._metrics = metrics
         self._rng = rng or random.Random()
-        self._clock = clock
+        # The loop's own clock: monotonic, and a simulation's loop brings another.
+        self._clock = asyncio.get_running_loop().time
+        self._wall_clock = wall_clock
         self._budget = ByteBudget(settings.max_open_bytes)
         self._watch = LeaseWatch(settings.lease_time_s)
         self._probe = LagProbe(kinesis, stream)
-        self._shared = Surroundings(stream, kinesis, rejects, self._budget, settings, metrics, Retry())
+        self._shared = Surroundings(
+            stream, kinesis, rejects, self._budget, settings, metrics, Retry(rng=self._rng), self._clock
+        )
         self._consumers: dict[str, ShardConsumer] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._listed: dict[str, Shard] = {}
@@ -242,7 +246,7 @@ class ConsumerGroup:
             if not lease.ended and shard_id not in self._consumers and self._watch.is_free(lease, now_s)
         ]
         unread_ms = await self._probe.largest_lag_ms(unread, now_s)
-        now_ms = int(time.time() * 1000)
+        now_ms = int(self._wall_clock() * 1000)
         consumers = list(self._consumers.values())
         own_ms = max((consumer.lag_ms(now_ms) for consumer in consumers), default=0)
         oldest_ms = max((consumer.oldest_open_ms(now_ms) for consumer in consumers), default=0)

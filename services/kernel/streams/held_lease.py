@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 
 from services.kernel.streams.lease import Lease
@@ -14,6 +13,7 @@ class HeldLease:
     """Writes one held lease, one write at a time.
 
     Args:
+        clock: monotonic seconds.
         lease_time_s: after this many seconds without a write that succeeded another worker may have taken it.
     """
 
@@ -22,7 +22,7 @@ class HeldLease:
         table: LeaseTable,
         lease: Lease,
         lease_time_s: float,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float],
     ) -> None:
         self.lease = lease
         self._table = table

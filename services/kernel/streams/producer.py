@@ -365,7 +365,9 @@ class Producer:
             self._by_deadline.popleft()
         if len(self._by_deadline) > _COMPACT_ABOVE + 2 * self._unsettled:
             self._by_deadline = deque(entry for entry in self._by_deadline if entry.held)
-        if len(self._queue) > _COMPACT_ABOVE + 2 * self._queued_records:
+        if not self._queued_records:
+            self._queue.clear()
+        elif len(self._queue) > _COMPACT_ABOVE + 2 * self._queued_records:
             self._queue = deque(entry for entry in self._queue if entry.queued)
 
     def _note_idle(self) -> None:

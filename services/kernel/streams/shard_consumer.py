@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Literal
@@ -56,6 +56,7 @@ class Surroundings:
     settings: GroupSettings
     metrics: GroupMetrics
     retry: Retry
+    clock: Callable[[], float]
 
 
 class ShardConsumer:
@@ -70,7 +71,9 @@ class ShardConsumer:
         self._tracker = CheckpointTracker()
         self._rate = RejectRate()
         self._careful = deaths.needs_care(held.lease)
-        self._reader = ShardReader(shared.kinesis, shared.stream, held.lease, shared.retry, shared.metrics)
+        self._reader = ShardReader(
+            shared.kinesis, shared.stream, held.lease, shared.retry, shared.metrics, shared.clock
+        )
         self._children: tuple[str, ...] = ()
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._failed_record: Record | None = None

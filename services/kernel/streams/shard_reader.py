@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 
 from services.kernel.adapters.kinesis import ExpiredIterator, Kinesis
 from services.kernel.core import logs
@@ -28,7 +28,13 @@ class ShardReader:
     """
 
     def __init__(
-        self, kinesis: Kinesis, stream: str, lease: Lease, retry: Retry, metrics: GroupMetrics
+        self,
+        kinesis: Kinesis,
+        stream: str,
+        lease: Lease,
+        retry: Retry,
+        metrics: GroupMetrics,
+        clock: Callable[[], float],
     ) -> None:
         self._kinesis = kinesis
         self._stream = stream
@@ -38,7 +44,8 @@ class ShardReader:
         self._position: Position = lease.position
         self._iterator: str | None = None
         self._behind_ms = 0
-        self._fetched_at_s = time.monotonic()
+        self._clock = clock
+        self._fetched_at_s = clock()
         self._fetched = False
 
     async def fetch(self) -> Fetch | None:
@@ -70,7 +77,7 @@ class ShardReader:
         if fetch.records:
             self._position = Position.after(fetch.records[-1].sequence_number)
         self._behind_ms = fetch.millis_behind_latest
-        self._fetched_at_s = time.monotonic()
+        self._fetched_at_s = self._clock()
         self._fetched = True
         return fetch
 
@@ -80,7 +87,7 @@ class ShardReader:
         Args:
             usual_interval_s: seconds between two reads at the tip; up to twice that a silence means nothing.
         """
-        silent_s = time.monotonic() - self._fetched_at_s
+        silent_s = self._clock() - self._fetched_at_s
         at_tip = self._fetched and self._behind_ms == 0
         if at_tip and silent_s <= 2 * usual_interval_s:
             return 0
