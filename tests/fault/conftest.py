@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
+from tests.conftest import StartService
 from tests.engines import Engines
 from tests.fault.proxy import FaultProxy
-
-SHARDS = 4
+from tests.fault.stage import Stage
 
 
 def sdk(service: str, endpoint: str) -> Any:
@@ -47,3 +48,18 @@ async def dynamodb_proxy(engines: Engines) -> AsyncIterator[FaultProxy]:
     """A proxy before DynamoDB, without a rule yet."""
     async with FaultProxy(engines.dynamodb, seed=2) as proxy:
         yield proxy
+
+
+@pytest.fixture
+async def stage(
+    engines: Engines,
+    namespace: str,
+    kinesis: Any,
+    dynamodb: Any,
+    start_service: StartService,
+    tmp_path: Path,
+) -> Stage:
+    """Fresh streams and tables, an empty ledger, and no service yet."""
+    stage = Stage(engines, namespace, kinesis, dynamodb, start_service, tmp_path)
+    await stage.prepare()
+    return stage

@@ -13,13 +13,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
+from botocore.exceptions import ClientError
 
+from contracts import order as contract
+from contracts.codec import OrderLine, encode
 from tests.fault.orders import Content, FileLine, HttpOrder, Identity
 
 _ATTEMPT_TIMEOUT_S = 15.0
 _LONGEST_PAUSE_S = 0.3
+_BATCH = 20
 
 
 @dataclass
@@ -118,6 +123,62 @@ class HttpSender:
             return None
         finally:
             self._ledger.in_flight -= 1
+
+
+class StreamSender:
+    """Puts every order straight into the stream until it is taken: for tests of the consumer alone.
+
+    Args:
+        kinesis: an SDK client past every fault.
+        stream: physical name.
+        pause_s: time between two calls of up to 20 orders.
+        shards: the shard that took each order, for tests that ask which order must come first.
+    """
+
+    def __init__(self, ledger: Ledger, kinesis: Any, stream: str, pause_s: float = 0.0) -> None:
+        self._ledger = ledger
+        self._kinesis = kinesis
+        self._stream = stream
+        self._pause_s = pause_s
+        self.shards: dict[str, str] = {}
+
+    async def send(self, orders: Sequence[HttpOrder]) -> None:
+        """Send all that are valid; returns once each is in the stream."""
+        waiting = [order for order in orders if order.valid]
+        while waiting:
+            batch, waiting = waiting[:_BATCH], waiting[_BATCH:]
+            waiting = await self._put(batch) + waiting
+            await asyncio.sleep(self._pause_s)
+
+    async def _put(self, batch: list[HttpOrder]) -> list[HttpOrder]:
+        """Put one batch; returns what has to be sent again."""
+        records = [{"Data": data, "PartitionKey": key} for key, data in map(_record, batch)]
+        try:
+            answer = await self._kinesis.put_records(StreamName=self._stream, Records=records)
+        except ClientError:  # the stream is being resharded
+            outcomes: list[Any] = [{"ErrorCode": "whole call"} for _ in batch]
+        else:
+            outcomes = answer["Records"]
+        again = []
+        for order, outcome in zip(batch, outcomes, strict=True):
+            if self._ledger.settle(order, 503 if outcome.get("ErrorCode") else 202):
+                self.shards[order.body["order_id"]] = outcome["ShardId"]
+            else:
+                again.append(order)
+        return again
+
+
+def _record(order: HttpOrder) -> tuple[str, bytes]:
+    """The one record of an order, made by the contract."""
+    body, ordered_at = order.body, next(iter(order.lines.values())).ordered_at
+    source = next(iter(order.lines)).source
+    lines = [
+        OrderLine(line_id=str(ordinal), ordered_at=ordered_at, **line)
+        for ordinal, line in enumerate(body["lines"], 1)
+    ]
+    header = {name: body[name] for name in ("order_id", "customer_id", "country", "currency", "kind")}
+    (part,) = contract.parts(source=source, lines=lines, ingested_at=ordered_at, **header)
+    return contract.partition_key(source, body["order_id"]), encode(part)
 
 
 class FileSender:

@@ -99,6 +99,8 @@ class FaultProxy:
         """Calls that arrived, by operation."""
         self.forwarded: Counter[str] = Counter()
         """Calls that the engine answered with status 200, by operation."""
+        self.refused: Counter[str] = Counter()
+        """Calls that the engine answered with another status, such as a failed condition, by operation."""
 
     async def __aenter__(self) -> FaultProxy:
         app = web.Application(client_max_size=_MAX_BODY_BYTES)
@@ -186,8 +188,8 @@ class FaultProxy:
                     kept = {k: v for k, v in response.headers.items() if k.lower() not in _HOP_BY_HOP}
             except aiohttp.ClientError:
                 return None  # the engine itself is away: what a client would see is a closed connection
-            if response.status == 200:
-                self.forwarded[call.operation] += 1
+            counter = self.forwarded if response.status == 200 else self.refused
+            counter[call.operation] += 1
             return Answer(response.status, content, kept)
 
         return send

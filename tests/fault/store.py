@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import zlib
 from collections import Counter
@@ -23,39 +24,61 @@ class Stored:
     Args:
         contents: every content that was found for a line; more than one is a conflict.
         parts: items by (source, order_id).
+        events: (source, order_id, event_id) of every part.
     """
 
     contents: dict[Identity, set[Content]] = field(default_factory=dict)
     parts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    events: set[tuple[str, str, str]] = field(default_factory=set)
 
 
 async def scan(dynamodb: Any, table: str) -> Stored:
-    """Read the whole table."""
+    """Read the whole table; decoding is done in a thread, so that proxies in this loop go on meanwhile."""
     stored = Stored()
-    async for item in _items(dynamodb, table):
+    async for page in _pages(dynamodb, table):
+        await asyncio.to_thread(_decode, page, stored)
+    return stored
+
+
+def _decode(page: list[Any], stored: Stored) -> None:
+    for item in page:
         part = json.loads(zlib.decompress(item["body"]["B"]))
         assert item["order_id"]["S"] == part["order_id"]
         assert item["part"]["S"].startswith(part["source"] + "#")
         stored.parts[part["source"], part["order_id"]] += 1
+        stored.events.add((part["source"], part["order_id"], part["event_id"]))
         seen_here = set()
         for line in part["lines"]:
             identity = Identity(part["source"], part["order_id"], line["line_id"])
             assert identity not in seen_here, f"{identity} is twice in one part"
             seen_here.add(identity)
             stored.contents.setdefault(identity, set()).add(_content(part, line))
-    return stored
+
+
+async def order_ids(dynamodb: Any, table: str) -> set[str]:
+    """The ids of the orders of which something is stored."""
+    only = {"ProjectionExpression": "order_id"}
+    return {item["order_id"]["S"] async for page in _pages(dynamodb, table, **only) for item in page}
+
+
+async def items(dynamodb: Any, table: str) -> dict[tuple[str, str], Any]:
+    """Every item whole, by its key."""
+    return {
+        (item["order_id"]["S"], item["part"]["S"]): item
+        async for page in _pages(dynamodb, table)
+        for item in page
+    }
 
 
 async def count(dynamodb: Any, table: str) -> int:
     """How many parts of orders are stored."""
-    total = 0
-    start: dict[str, Any] = {}
-    while True:
-        page = await dynamodb.scan(TableName=table, Select="COUNT", ConsistentRead=True, **start)
+    asked = {"TableName": table, "Select": "COUNT", "ConsistentRead": True}
+    page = await dynamodb.scan(**asked)
+    total = page["Count"]
+    while "LastEvaluatedKey" in page:
+        page = await dynamodb.scan(**asked, ExclusiveStartKey=page["LastEvaluatedKey"])
         total += page["Count"]
-        if "LastEvaluatedKey" not in page:
-            return int(total)
-        start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+    return int(total)
 
 
 def differences(stored: Stored, ledger: Ledger) -> list[str]:
@@ -76,12 +99,11 @@ def _differ(what: str, lines: Mapping[Identity, Any], wrong: Any) -> list[str]:
     return [f"{what}: {len(found)}, such as {found[:_TOLD]}"] if found else []
 
 
-async def _items(dynamodb: Any, table: str) -> AsyncIterator[Any]:
+async def _pages(dynamodb: Any, table: str, **asked: Any) -> AsyncIterator[list[Any]]:
     start: dict[str, Any] = {}
     while True:
-        page = await dynamodb.scan(TableName=table, ConsistentRead=True, **start)
-        for item in page["Items"]:
-            yield item
+        page = await dynamodb.scan(TableName=table, ConsistentRead=True, **asked, **start)
+        yield page["Items"]
         if "LastEvaluatedKey" not in page:
             return
         start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}

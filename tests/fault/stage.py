@@ -1,0 +1,270 @@
+"""One test's part of the platform: its streams and tables, its services, its ledger, and what must hold of them."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from contracts import catalog
+from services.kernel.adapters.dynamodb import DynamoDB
+from services.kernel.adapters.kinesis import Kinesis
+from services.kernel.core.tokens import Keys, jwks, sign
+from services.kernel.provision import provision
+from tests.conftest import StartService
+from tests.engines import Engines
+from tests.fault import store
+from tests.fault.ledger import Ledger
+from tests.fault.proxy import FaultProxy
+from tests.fault.waiting import until
+from tests.processes import ServiceProcess
+
+SHARDS = 4
+REGION = "us-east-1"
+LEASE_TIME_S = 2.0
+HTTP_SOURCE = "shop"
+FILE_SOURCE = "till"
+FAST = {
+    "CADABRA_LEASE_TIME_S": str(LEASE_TIME_S),
+    "CADABRA_POLL_INTERVAL_S": "0.1",
+    "CADABRA_CHECKPOINT_INTERVAL_S": "0.5",
+    "CADABRA_SHARD_SYNC_INTERVAL_S": "5",
+}
+"""Settings that shorten every wait of a consumer; the code that runs is the same."""
+
+
+class StreamRecord(NamedTuple):
+    """One record as the stream holds it, with the identity of the part that it carries."""
+
+    shard_id: str
+    sequence_number: int
+    part: tuple[str, str, str]
+
+
+@dataclass
+class Stage:
+    """A namespace of its own on the shared engines.
+
+    Args:
+        kinesis, dynamodb: the test's own SDK clients, past every fault.
+        folder: for order files and keys.
+    """
+
+    engines: Engines
+    namespace: str
+    kinesis: Any
+    dynamodb: Any
+    start: StartService
+    folder: Path
+    ledger: Ledger = field(default_factory=Ledger)
+    services: list[ServiceProcess] = field(default_factory=list)
+    ingest_url: str = ""
+    token: str = field(default="", repr=False)
+    _instances: dict[int, str] = field(default_factory=dict)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    # What there is
+
+    @property
+    def orders(self) -> str:
+        """Physical name of the stream of orders."""
+        return f"{self.namespace}-orders"
+
+    @property
+    def history(self) -> str:
+        """Physical name of the order store."""
+        return f"{self.namespace}-order_history"
+
+    @property
+    def files(self) -> Path:
+        """The folder of the order files."""
+        return self.folder / "files"
+
+    async def prepare(self) -> None:
+        """Make streams, tables, keys and the folder of the order files."""
+        self.files.mkdir()
+        keys = Keys.generate("fault")
+        (self.folder / "jwks.json").write_text(json.dumps(jwks([keys.public_jwk])))
+        self.token = sign(keys.private_jwk, HTTP_SOURCE, "sender")
+        async with (
+            Kinesis.open(self.engines.kinesis, REGION) as kinesis,
+            DynamoDB.open(self.engines.dynamodb, REGION) as dynamodb,
+        ):
+            await provision(kinesis, dynamodb, self.namespace, catalog.load(), shards=SHARDS)
+
+    # Services
+
+    async def writer(
+        self, dynamodb: FaultProxy | None = None, kinesis: FaultProxy | None = None, **settings: str
+    ) -> ServiceProcess:
+        """Start a dynamodb_writer, behind proxies if they are given."""
+        return await self._start("dynamodb_writer", dynamodb, kinesis, **settings)
+
+    async def ingest(self, kinesis: FaultProxy | None = None, **settings: str) -> ServiceProcess:
+        """Start an order_ingest; senders use the newest one."""
+        jwks_file = str(self.folder / "jwks.json")
+        started = await self._start("order_ingest", None, kinesis, CADABRA_JWKS_FILE=jwks_file, **settings)
+        self.ingest_url = started.url
+        return started
+
+    async def file_ingest(
+        self, dynamodb: FaultProxy | None = None, kinesis: FaultProxy | None = None, **settings: str
+    ) -> ServiceProcess:
+        """Start an order_file_ingest on the folder of this stage."""
+        ours = {
+            "CADABRA_ORDER_FILES_FOLDER": str(self.files),
+            "CADABRA_ORDER_FILES_SOURCE": FILE_SOURCE,
+            "CADABRA_ORDER_FILES_POLL_S": "0.1",
+            "CADABRA_ORDER_FILES_IDLE_S": "0.5",
+        }
+        return await self._start("order_file_ingest", dynamodb, kinesis, **ours, **settings)
+
+    async def _start(
+        self, name: str, dynamodb: FaultProxy | None, kinesis: FaultProxy | None, **settings: str
+    ) -> ServiceProcess:
+        endpoints = {}
+        if dynamodb is not None:
+            endpoints["CADABRA_DYNAMODB_ENDPOINT"] = dynamodb.url
+        if kinesis is not None:
+            endpoints["CADABRA_KINESIS_ENDPOINT"] = kinesis.url
+        instance = f"{name}-{next(self._numbers)}"
+        endpoints["CADABRA_INSTANCE"] = instance
+        started = await self.start(name, **{**FAST, **endpoints, **settings})
+        self.services.append(started)
+        self._instances[started.pid] = instance
+        return started
+
+    def instance(self, service: ServiceProcess) -> str:
+        """The name under which a service was started, as `owners` tells it."""
+        return self._instances[service.pid]
+
+    # What must hold
+
+    async def stored_parts(self) -> int:
+        """How many parts of orders are in the store now."""
+        return await store.count(self.dynamodb, self.history)
+
+    async def items(self) -> dict[tuple[str, str], Any]:
+        """Every item of the store, whole, by its key."""
+        return await store.items(self.dynamodb, self.history)
+
+    async def stored(self) -> store.Stored:
+        """All of the store."""
+        return await store.scan(self.dynamodb, self.history)
+
+    async def stored_orders(self) -> set[str]:
+        """The ids of the orders of which something is in the store now."""
+        return await store.order_ids(self.dynamodb, self.history)
+
+    async def open_orders(self) -> int:
+        """How many acknowledged orders are not in the store yet."""
+        return len(self.ledger.acknowledged - await self.stored_orders())
+
+    async def lost(self) -> int:
+        """How many certain lines are not in the store (yet)."""
+        contents = (await self.stored()).contents
+        return sum(identity not in contents for identity in self.ledger.certain)
+
+    async def stream_records(self, name: str = "orders") -> list[StreamRecord]:
+        """Every record of a stream, read from its beginning by the test itself."""
+        found: list[StreamRecord] = []
+        for shard in (await self.kinesis.list_shards(StreamName=f"{self.namespace}-{name}"))["Shards"]:
+            found += await self._shard_records(f"{self.namespace}-{name}", shard["ShardId"])
+        return found
+
+    async def _shard_records(self, stream: str, shard_id: str) -> list[StreamRecord]:
+        answer = await self.kinesis.get_shard_iterator(
+            StreamName=stream, ShardId=shard_id, ShardIteratorType="TRIM_HORIZON"
+        )
+        iterator, found = answer["ShardIterator"], []
+        while iterator:
+            fetch = await self.kinesis.get_records(ShardIterator=iterator, Limit=10_000)
+            for record in fetch["Records"]:
+                value = json.loads(record["Data"])
+                part = tuple(value.get(name) for name in ("source", "order_id", "event_id"))
+                found.append(StreamRecord(shard_id, int(record["SequenceNumber"]), part))
+            iterator = fetch.get("NextShardIterator") if fetch["Records"] else None
+        return found
+
+    async def leases(self) -> dict[str, dict[str, Any]]:
+        """The writer's lease table: owner and checkpoint by shard."""
+        page = await self.dynamodb.scan(
+            TableName=f"{self.namespace}-leases-dynamodb_writer", ConsistentRead=True
+        )
+        return {
+            item["leaseKey"]["S"]: {
+                "owner": item.get("leaseOwner", {}).get("S"),
+                "checkpoint": item["checkpoint"]["S"],
+            }
+            for item in page["Items"]
+        }
+
+    async def owners(self) -> dict[str, int]:
+        """How many shards that are still read each worker holds, by the instance that it was started as."""
+        held: dict[str, int] = {}
+        for lease in (await self.leases()).values():
+            if lease["owner"] and lease["checkpoint"] != "SHARD_END":
+                instance = lease["owner"].rpartition("-")[0]
+                held[instance] = held.get(instance, 0) + 1
+        return held
+
+    async def assert_no_checkpoint_before_its_effect(self) -> None:
+        """Every record at or below its shard's checkpoint is in the store."""
+        leases = await self.leases()  # first the checkpoints, then the store: it only grows
+        parts = (await self.stored()).events
+        early = [
+            record
+            for record in await self.stream_records()
+            if passed(leases.get(record.shard_id), record.sequence_number) and record.part not in parts
+        ]
+        assert not early, f"{len(early)} checkpointed but not stored, such as {early[:3]}"
+
+    async def drained(self) -> bool:
+        """Whether every record of the stream is below its shard's checkpoint."""
+        leases = await self.leases()
+        records = await self.stream_records()
+        return all(passed(leases.get(record.shard_id), record.sequence_number) for record in records)
+
+    async def assert_all_arrived(self, timeout_s: float = 40.0) -> store.Stored:
+        """Wait until everything is stored and checkpointed, then compare every line with the ledger.
+
+        Nothing may be in `rejected`: the senders send no order that a consumer may refuse.
+        """
+
+        async def all_stored() -> bool:
+            return await self.lost() == 0
+
+        async def no_order_open() -> bool:
+            return await self.open_orders() == 0
+
+        stored_s = await until(no_order_open, timeout_s, "every order is in the store", poll_s=0.1)
+        stored_s += await until(all_stored, timeout_s, "every certain line is in the store", poll_s=0.3)
+        drained_s = await until(self.drained, timeout_s, "every record is checkpointed", poll_s=0.3)
+        print(f"all stored after {stored_s:.1f} s, all checkpointed {drained_s:.1f} s later")
+        stored = await self.stored()
+        found = store.differences(stored, self.ledger)
+        assert not found, "\n".join(found)
+        rejected = await self.stream_records("rejected")
+        assert not rejected, f"{len(rejected)} records were rejected"
+        assert not self.ledger.unknown
+        return stored
+
+    async def end(self) -> None:
+        """Stop every service that still runs, by SIGTERM; each must drain and end with 0."""
+        running = [service for service in self.services if service.running]
+        for service in running:
+            service.terminate()
+        codes = await asyncio.gather(*(service.wait() for service in running))
+        told = {service.name: code for service, code in zip(running, codes, strict=True)}
+        assert set(codes) <= {0}, f"exit codes {told}"
+
+
+def passed(lease: dict[str, Any] | None, sequence_number: int) -> bool:
+    """Whether a lease's checkpoint says that this record's effect is durable."""
+    if lease is None or lease["checkpoint"] in ("TRIM_HORIZON", "LATEST"):
+        return False
+    return lease["checkpoint"] == "SHARD_END" or sequence_number <= int(lease["checkpoint"])
