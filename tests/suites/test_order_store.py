@@ -8,11 +8,10 @@ import random
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from tests.memory.dynamodb import MemoryDynamoDB
 
 from contracts import codec
 from contracts.order_union import UnitedOrder, union
@@ -22,27 +21,11 @@ from services.dynamodb_writer.order_store import OrderStore
 from services.kernel.adapters.dynamodb import DynamoDB, IndexKeys, Item, Key
 from services.kernel.core.errors import InvalidRecord, Unavailable
 from services.kernel.streams.records import Record
+from tests.memory.dynamodb import MemoryDynamoDB
 from tests.orders import a_line, a_record, one_part
+from tests.suites.rejected_list import RejectedList
 
 INDEX = IndexKeys("by_customer", Key("customer_id"), Key("customer_sort"))
-
-
-@dataclass
-class RejectedList:
-    """A dead-letter sink that keeps what it is given; away while `away` is positive."""
-
-    puts: list[dict[str, Any]] = field(default_factory=list)
-    away: int = 0
-
-    async def put(self, reason: str, message: str, data: bytes, **where: Any) -> None:
-        if self.away > 0:
-            self.away -= 1
-            raise Unavailable("rejected")
-        self.puts.append({"reason": reason, "message": message, "data": data, **where})
-
-    @property
-    def events(self) -> set[str]:
-        return {items.decode(put["data"]).event_id for put in self.puts}
 
 
 @dataclass
