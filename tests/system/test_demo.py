@@ -1,0 +1,96 @@
+"""All of the real data through the whole platform: every line is stored once, and says what the file says."""
+
+from __future__ import annotations
+
+import json
+
+import aiohttp
+import pytest
+
+from deploy.local import retail
+from services.kernel.adapters.dynamodb import DynamoDB
+from tests.system.conftest import DEMO_TIMEOUT_S, Platform
+from tests.unit.local.test_retail import DOCUMENTED_KINDS, DOCUMENTED_POPULATIONS
+
+pytestmark = pytest.mark.timeout(DEMO_TIMEOUT_S + 60)
+
+ALL_LINES = 541_909
+AT_MOST_S = 240
+AT_MOST_S_TO_READABLE = 2.0
+
+
+def test_the_demonstration_passes_within_its_time(platform: Platform) -> None:
+    assert platform.exit_code == 0, platform.log[-6000:]
+    assert platform.result["ok"] is True
+    assert platform.result["elapsed_s"] <= AT_MOST_S
+
+
+def test_all_lines_are_stored_once_and_as_they_were_sent(platform: Platform) -> None:
+    orders = platform.result["sections"]["orders"]
+    assert [orders[name] for name in ("sent", "acknowledged", "stored")] == [ALL_LINES] * 3
+    wrong = ("missing", "doubled", "conflicting", "altered", "foreign", "refused", "unknown", "never_sent")
+    assert {name: orders[name] for name in wrong} == dict.fromkeys(wrong, 0)
+    assert orders["stored_figures"]["by_kind"] == DOCUMENTED_KINDS
+    assert orders["stored_figures"]["populations"] == DOCUMENTED_POPULATIONS
+    assert orders["stored_figures"]["by_month"] == orders["raw_figures"]["by_month"]
+
+
+def test_an_acknowledged_order_is_readable_within_two_seconds(platform: Platform) -> None:
+    fresh = platform.result["sections"]["orders"]["freshness"]
+    assert (fresh["orders"], fresh["never"], fresh["wrong"]) == (200, 0, 0)
+    assert fresh["p99_s"] <= AT_MOST_S_TO_READABLE
+
+
+async def test_an_invoice_that_was_cut_between_two_files_is_read_whole(
+    platform: Platform, http: aiohttp.ClientSession
+) -> None:
+    cut = platform.result["sections"]["orders"]["cut_between_files"]
+    assert cut
+    wanted = [line for line in retail.lines() if line.invoice_no == cut[0]]
+    headers = platform.headers("operator", "operator")
+    async with http.get(f"{platform.target.storefront}/v1/orders/{cut[0]}", headers=headers) as response:
+        order = await response.json()
+    assert order["source"] == platform.target.file_source
+    assert len({line["line_id"].split(":")[0] for line in order["lines"]}) == 2
+    assert sorted((line["stock_code"], line["description"], line["quantity"]) for line in order["lines"]) == (
+        sorted((line.stock_code, line.description, line.quantity) for line in wanted)
+    )
+
+
+async def test_a_whole_history_is_read_page_by_page(platform: Platform, http: aiohttp.ClientSession) -> None:
+    wanted = {line.invoice_no for line in retail.lines() if line.customer_id == "14911"}
+    headers = platform.headers("customer", "14911")
+    url = f"{platform.target.storefront}/v1/customers/14911/orders"
+    orders, cursor = [], None
+    while True:
+        params = {"limit": "100", **({"cursor": cursor} if cursor else {})}
+        async with http.get(url, params=params, headers=headers) as response:
+            assert response.status == 200
+            page = await response.json()
+        orders += page["orders"]
+        cursor = page["next_cursor"]
+        if not cursor:
+            break
+    assert len(wanted) > 200
+    assert len(orders) == len(wanted)
+    assert {order["order_id"] for order in orders} == wanted
+    times = [order["ordered_at"] for order in orders]
+    assert times == sorted(times, reverse=True)
+
+
+async def test_the_comparison_fails_where_an_order_is_gone(platform: Platform, dynamodb: DynamoDB) -> None:
+    table = platform.target.order_history
+    key = {"order_id": {"S": "536365"}, "part": {"S": f"{platform.target.source}#"}}
+    item = await dynamodb.get_item(table, key)
+    assert item is not None
+    await dynamodb.delete_item(table, key)
+    try:
+        failed = platform.command("verify", "--json")
+    finally:
+        await dynamodb.put_item(table, item)
+    report = json.loads(failed.stdout)
+    assert failed.returncode == 1
+    assert report["missing"] == 7
+    assert any("536365" in sentence for sentence in report["differences"])
+    again = platform.command("verify", "--json")
+    assert (again.returncode, json.loads(again.stdout)["difference_count"]) == (0, 0)

@@ -1,0 +1,65 @@
+"""The plan of what runs is data, checked when it is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from contracts import catalog
+from deploy.local import plan
+from deploy.local.layout import ROOT
+
+ROWS = """
+[[services]]
+name = "b"
+module = "b"
+after = ["a"]
+[[services]]
+name = "a"
+module = "a"
+[[services]]
+name = "c"
+module = "c"
+after = ["a", "b"]
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "plan.toml"
+    path.write_text(text)
+    return path
+
+
+def test_services_start_after_what_they_need(tmp_path: Path) -> None:
+    waves = plan.read(written(tmp_path, ROWS)).waves()
+
+    assert [[service.name for service in wave] for wave in waves] == [["a"], ["b"], ["c"]]
+
+
+def test_a_circle_is_refused(tmp_path: Path) -> None:
+    circle = ROWS.replace('name = "a"', 'name = "a"\nafter = ["c"]')
+
+    with pytest.raises(ValueError, match="cannot be ordered: b, a, c"):
+        plan.read(written(tmp_path, circle))
+
+
+def test_an_unknown_field_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="retries"):
+        plan.read(written(tmp_path, ROWS + "retries = 3\n"))
+
+
+def test_every_service_that_has_a_folder_runs() -> None:
+    folders = {path.parent.name for path in (ROOT / "services").glob("*/__main__.py")}
+    known = plan.read()
+
+    assert {service.name for service in known.services} == folders
+    assert {service.module for service in known.services} == {f"services.{name}" for name in folders}
+
+
+def test_every_service_of_the_contracts_runs() -> None:
+    streams, tables = catalog.load().streams.values(), catalog.load().tables.values()
+    named = {name for stream in streams for name in (*stream.producers, *stream.consumers)}
+    named |= {name for table in tables for name in (*table.writers, *table.readers)}
+
+    assert {service.name for service in plan.read().services} == named - {"operator"}
