@@ -58,6 +58,11 @@ class RunLogs:
         """The file of this process."""
         return self._folder / f"{name}.log"
 
+    def close(self) -> None:
+        """Close every file."""
+        for file in (self._all, *self._files.values()):
+            file.close()
+
     def _write(self, name: str, line: bytes) -> None:
         if name not in self._files:
             self._files[name] = BoundedFile(self.path(name))

@@ -124,7 +124,7 @@ def _samples(unit: Unit) -> dict[str, float]:
 def _rate(
     service: Service | None, before: dict[str, float], after: dict[str, float], took_s: float
 ) -> float | None:
-    if service is None or not before or not any(name in after for name in service.rate):
+    if service is None or not service.rate or not before or not after:
         return None
     grown = sum(after.get(name, 0.0) - before.get(name, 0.0) for name in service.rate)
     return round(max(0.0, grown) / took_s, 1)

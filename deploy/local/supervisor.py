@@ -212,6 +212,7 @@ class Supervisor:
         self._state.state = state.FAILED if failure else state.DOWN
         self._state.message = failure
         self._save()
+        self._logs.close()
 
     async def _stop_units(self, names: list[str], deadline: float) -> None:
         running = [name for name in names if name in self._children and self._children[name].running]
