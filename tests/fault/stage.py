@@ -19,6 +19,7 @@ from tests.conftest import StartService
 from tests.engines import Engines
 from tests.fault import store
 from tests.fault.ledger import Ledger
+from tests.fault.orders import Identity
 from tests.fault.proxy import FaultProxy
 from tests.fault.waiting import until
 from tests.processes import ServiceProcess
@@ -38,11 +39,12 @@ FAST = {
 
 
 class StreamRecord(NamedTuple):
-    """One record as the stream holds it, with the identity of the part that it carries."""
+    """One record as the stream holds it: where, which part of which order, and its lines."""
 
     shard_id: str
     sequence_number: int
     part: tuple[str, str, str]
+    lines: frozenset[Identity]
 
 
 @dataclass
@@ -183,12 +185,23 @@ class Stage:
         iterator, found = answer["ShardIterator"], []
         while iterator:
             fetch = await self.kinesis.get_records(ShardIterator=iterator, Limit=10_000)
-            for record in fetch["Records"]:
-                value = json.loads(record["Data"])
-                part = tuple(value.get(name) for name in ("source", "order_id", "event_id"))
-                found.append(StreamRecord(shard_id, int(record["SequenceNumber"]), part))
+            found += [_decoded(shard_id, record) for record in fetch["Records"]]
             iterator = fetch.get("NextShardIterator") if fetch["Records"] else None
         return found
+
+    async def streamed(self) -> set[Identity]:
+        """Every line that the stream of orders holds."""
+        return {line for record in await self.stream_records() for line in record.lines}
+
+    async def positions(self) -> dict[str, int]:
+        """How far each order file is said to be durably in the stream, in bytes."""
+        page = await self.dynamodb.scan(
+            TableName=f"{self.namespace}-order_file_positions", ConsistentRead=True
+        )
+        return {
+            item["file"]["S"].removeprefix(f"{FILE_SOURCE}/"): int(item["position"]["N"])
+            for item in page["Items"]
+        }
 
     async def leases(self) -> dict[str, dict[str, Any]]:
         """The writer's lease table: owner and checkpoint by shard."""
@@ -261,6 +274,15 @@ class Stage:
         codes = await asyncio.gather(*(service.wait() for service in running))
         told = {service.name: code for service, code in zip(running, codes, strict=True)}
         assert set(codes) <= {0}, f"exit codes {told}"
+
+
+def _decoded(shard_id: str, record: Any) -> StreamRecord:
+    value = json.loads(record["Data"])
+    source, order_id = value.get("source"), value.get("order_id")
+    lines = frozenset(Identity(source, order_id, line["line_id"]) for line in value.get("lines", ()))
+    return StreamRecord(
+        shard_id, int(record["SequenceNumber"]), (source, order_id, value.get("event_id")), lines
+    )
 
 
 def passed(lease: dict[str, Any] | None, sequence_number: int) -> bool:
