@@ -73,7 +73,7 @@ class ConsumerGroup:
         self._wall_clock = wall_clock
         self._budget = ByteBudget(settings.max_open_bytes)
         self._watch = LeaseWatch(settings.lease_time_s)
-        self._probe = LagProbe(kinesis, stream)
+        self._probe = LagProbe(kinesis, stream, wall_clock)
         self._shared = Surroundings(
             stream, kinesis, rejects, self._budget, settings, metrics, Retry(rng=self._rng), self._clock
         )
@@ -85,6 +85,7 @@ class ConsumerGroup:
         self._wake = asyncio.Event()
         self._crash: HandlerFailed | None = None
         self._lost: frozenset[str] = frozenset()
+        self._lag_ms = 0
         metrics.open_bytes_limit.set(settings.max_open_bytes)
 
     async def run(self, stopping: asyncio.Event, on_ready: Callable[[], None] = lambda: None) -> None:
@@ -243,14 +244,18 @@ class ConsumerGroup:
         unread = [
             lease
             for shard_id, lease in leases.items()
-            if not lease.ended and shard_id not in self._consumers and self._watch.is_free(lease, now_s)
+            if not lease.ended and shard_id not in self._consumers and self._watch.is_unread(lease, now_s)
         ]
         unread_ms = await self._probe.largest_lag_ms(unread, now_s)
         now_ms = int(self._wall_clock() * 1000)
         consumers = list(self._consumers.values())
         own_ms = max((consumer.lag_ms(now_ms) for consumer in consumers), default=0)
         oldest_ms = max((consumer.oldest_open_ms(now_ms) for consumer in consumers), default=0)
-        self._metrics.lag.set(max(own_ms, unread_ms) / 1000)
+        lag_ms = max(own_ms, unread_ms)
+        if not all(consumer.knows_its_lag for consumer in consumers):
+            lag_ms = max(lag_ms, self._lag_ms)  # what was just taken may be as far behind as it was
+        self._lag_ms = lag_ms
+        self._metrics.lag.set(lag_ms / 1000)
         self._metrics.oldest_open.set(oldest_ms / 1000)
         self._metrics.open_bytes.set(self._budget.used_bytes)
         self._metrics.leases_held.set(len(consumers))

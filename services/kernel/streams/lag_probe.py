@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.core.errors import MissingResource, Retryable
@@ -14,9 +14,10 @@ PROBE_INTERVAL_S = 30.0
 class LagProbe:
     """Reads one record at the checkpoint of each unread shard, at most every 30 s; between probes lag grows."""
 
-    def __init__(self, kinesis: Kinesis, stream: str) -> None:
+    def __init__(self, kinesis: Kinesis, stream: str, wall_clock: Callable[[], float]) -> None:
         self._kinesis = kinesis
         self._stream = stream
+        self._wall_clock = wall_clock
         self._probed: dict[str, tuple[float, int]] = {}
 
     async def largest_lag_ms(self, unread: Sequence[Lease], now_s: float) -> int:
@@ -40,4 +41,6 @@ class LagProbe:
             fetch = await self._kinesis.get_records(iterator, 1, stream=self._stream)
         except (Retryable, MissingResource):
             return 0  # the next probe tells; meanwhile it grows from here
-        return fetch.millis_behind_latest
+        # What Kinesis tells is how far the reading would be behind after the record that it gave.
+        age_ms = int(self._wall_clock() * 1000) - fetch.records[0].arrived_at_ms if fetch.records else 0
+        return max(fetch.millis_behind_latest, age_ms)

@@ -45,6 +45,17 @@ class LeaseWatch:
         seen = self._seen.get(lease.shard_id)
         return seen is not None and now_s - seen[2] >= self._lease_time_s
 
+    def is_unread(self, lease: Lease, now_s: float) -> bool:
+        """Whether nobody seems to read the shard: free, or silent for longer than a living owner ever is.
+
+        An owner writes three times within the lease time; half of it in silence is told as lag before the lease
+        expires.
+        """
+        if lease.owner is None:
+            return True
+        seen = self._seen.get(lease.shard_id)
+        return seen is not None and now_s - seen[2] >= self._lease_time_s / 2
+
     def holding(self, lease: Lease, now_s: float) -> Holding:
         """The lease as the assignment wants to see it."""
         free = self.is_free(lease, now_s)

@@ -328,6 +328,11 @@ class ShardConsumer:
         if not pausing:
             self.paused = lease.paused
 
+    @property
+    def knows_its_lag(self) -> bool:
+        """Whether the shard was read at least once, so that `lag_ms` means something."""
+        return self._reader.fetched
+
     def lag_ms(self, now_ms: int) -> int:
         """How far the shard's effects are behind its tip, in milliseconds; never less than it is."""
         usual_s = self._shared.settings.poll_interval_s

@@ -46,7 +46,7 @@ class ShardReader:
         self._behind_ms = 0
         self._clock = clock
         self._fetched_at_s = clock()
-        self._fetched = False
+        self.fetched = False
 
     async def fetch(self) -> Fetch | None:
         """Read the next records, for as many tries as it takes; None when the stream lacks the shard."""
@@ -78,7 +78,7 @@ class ShardReader:
             self._position = Position.after(fetch.records[-1].sequence_number)
         self._behind_ms = fetch.millis_behind_latest
         self._fetched_at_s = self._clock()
-        self._fetched = True
+        self.fetched = True
         return fetch
 
     def behind_ms(self, usual_interval_s: float) -> int:
@@ -88,7 +88,7 @@ class ShardReader:
             usual_interval_s: seconds between two reads at the tip; up to twice that a silence means nothing.
         """
         silent_s = self._clock() - self._fetched_at_s
-        at_tip = self._fetched and self._behind_ms == 0
+        at_tip = self.fetched and self._behind_ms == 0
         if at_tip and silent_s <= 2 * usual_interval_s:
             return 0
         return self._behind_ms + int(silent_s * 1000)

@@ -1,0 +1,1 @@
+"""The consumer group under thousands of random schedules of faults, in virtual time, from a seed."""

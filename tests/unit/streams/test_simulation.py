@@ -1,0 +1,43 @@
+"""A few hundred random schedules with each run of the unit tier; `python -m tests.simulation` runs any number."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from services.kernel.streams import checkpoint
+from services.kernel.streams.records import Record
+from tests.simulation.__main__ import run_seeds
+from tests.simulation.schedule import play
+
+SCHEDULES = 150
+
+
+def test_random_schedules_of_faults_break_no_promise() -> None:
+    first = random.SystemRandom().randrange(10**9)
+    found = run_seeds(range(first, first + SCHEDULES))
+    assert not found.broken, (
+        f"replay with: python -m tests.simulation --schedules 1 --seed {min(found.broken)}"
+    )
+    assert found.schedules == SCHEDULES
+    assert found.records >= 200 * SCHEDULES
+    assert found.repeats > 0, "no fault ever made a record come again: the faults do not reach the group"
+
+
+def test_the_same_seed_gives_the_same_run() -> None:
+    first, second = play(4), play(4)
+    assert (first.steps, first.repeats, first.virtual_s) == (second.steps, second.repeats, second.virtual_s)
+
+
+def test_a_checkpoint_past_an_open_record_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = checkpoint.CheckpointTracker.hand_out
+
+    def hasty(tracker: checkpoint.CheckpointTracker, records: list[Record]) -> list[Record]:
+        fresh = honest(tracker, records)
+        if fresh:
+            tracker._checkpoint = (fresh[-1].sequence_number, 0)
+        return fresh
+
+    monkeypatch.setattr(checkpoint.CheckpointTracker, "hand_out", hasty)
+    assert "past the open record" in run_seeds([1]).broken[1]
