@@ -22,6 +22,7 @@ from services.order_ingest.metrics import IngestMetrics
 from services.order_ingest.refusal import Refusal
 
 ROLES = frozenset({"sender"})
+_JSON = {"Content-Type": "application/json"}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 Route = Callable[[web.BaseRequest, trace.Trace], Awaitable[web.StreamResponse]]
 
@@ -91,8 +92,9 @@ class OrderApi:
             log.error("bug", error=error)
             response = error_response(500, "internal", "a fault of ours; it has been recorded")
         if not response.prepared:
-            response.headers["traceparent"] = str(context)
-            response.headers["Server"] = "cadabra"
+            headers = response.headers
+            headers["traceparent"] = str(context)
+            headers["Server"] = "cadabra"
             if self._draining:
                 response.force_close()
         self._count(path, response.status)
@@ -144,7 +146,7 @@ class OrderApi:
         self._stored.inc()
         self._metrics.latency.observe(time.monotonic() - started_s)
         answer = f'{{"order_id":"{records.order_id}","lines":{records.lines},"records":{len(records.data)}}}'
-        return web.Response(body=answer.encode(), status=202, content_type="application/json")
+        return web.Response(body=answer.encode(), status=202, headers=_JSON)
 
     async def _post_batch(self, request: web.BaseRequest, context: trace.Trace) -> web.StreamResponse:
         principal = self._sender(request, "application/x-ndjson")
