@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import uuid
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Protocol
 
 import pytest
 
+from services.kernel.core.tokens import AUDIENCE, Keys, jwks, sign
 from tests import processes
 from tests.engines import Engines, local_environment, started
 from tests.processes import ServiceProcess
@@ -77,7 +79,9 @@ class StartService(Protocol):
 
 
 @pytest.fixture
-def start_service(engines: Engines, namespace: str, tmp_path: Path) -> Iterator[StartService]:
+def start_service(
+    engines: Engines, namespace: str, jwks_file: Path, tmp_path: Path
+) -> Iterator[StartService]:
     """Start services of this test's namespace on the real engines; all are killed when the test ends."""
     started_here: list[ServiceProcess] = []
 
@@ -86,6 +90,7 @@ def start_service(engines: Engines, namespace: str, tmp_path: Path) -> Iterator[
             **local_environment(engines),
             "CADABRA_NAMESPACE": namespace,
             "CADABRA_RUN_ID": engines.run_id,
+            "CADABRA_JWKS_FILE": str(jwks_file),
             "CADABRA_INSTANCE": f"{name}-{len(started_here)}",
             **settings,
         }
@@ -97,3 +102,35 @@ def start_service(engines: Engines, namespace: str, tmp_path: Path) -> Iterator[
     for service in started_here:
         service.kill9()
         print(f"--- {service.name} {service.pid}\n{service.log_tail()}")
+
+
+class SignToken(Protocol):
+    """Signs tokens that the services of this test session accept."""
+
+    def __call__(self, role: str, subject: str, lifetime_s: float = 3600, audience: str = AUDIENCE) -> str:
+        """A token for this role and subject; a negative lifetime makes one that has expired."""
+        ...
+
+
+@pytest.fixture(scope="session")
+def signing_keys() -> Keys:
+    """The key pair of this test session."""
+    return Keys.generate("tests")
+
+
+@pytest.fixture(scope="session")
+def jwks_file(signing_keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The public keys that the services are given (CADABRA_JWKS_FILE)."""
+    path = tmp_path_factory.mktemp("keys") / "jwks.json"
+    path.write_text(json.dumps(jwks([signing_keys.public_jwk])), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def sign_token(signing_keys: Keys) -> SignToken:
+    """Signs tokens with the key of this test session."""
+
+    def signed(role: str, subject: str, lifetime_s: float = 3600, audience: str = AUDIENCE) -> str:
+        return sign(signing_keys.private_jwk, subject, role, audience, lifetime_s)
+
+    return signed

@@ -74,6 +74,9 @@ class Child:
             environment: all of it; nothing is inherited.
             folder: its working directory.
             logs: takes everything that it prints.
+
+        Raises:
+            OSError: the program cannot be started.
         """
         output = Output(name, logs)
         try:
@@ -86,6 +89,9 @@ class Child:
                 stderr=output.write_end,
                 preexec_fn=processes.die_with_parent,
             )
+        except BaseException:
+            output.close()
+            raise
         finally:
             os.close(output.write_end)
         return cls(name, process, output)

@@ -90,7 +90,7 @@ class Supervisor:
         for wave in self._plan.waves():
             firsts = [asyncio.get_running_loop().create_future() for _ in wave]
             for service, first in zip(wave, firsts, strict=True):
-                self._keepers.append(asyncio.create_task(self._keep(service, first)))
+                self._keepers.append(asyncio.create_task(self._look_after(service, first)))
             await asyncio.gather(*firsts)
         self._state.state = state.UP
         self._save()
@@ -127,6 +127,14 @@ class Supervisor:
             raise self._failed(unit, f"ended with {unit.exit_code}")
         unit.pid = None
         self._change(unit, state.ENDED)
+
+    async def _look_after(self, service: Service, first: asyncio.Future[None]) -> None:
+        try:
+            await self._keep(service, first)
+        except OSError as error:
+            failure = self._failed(self._units[service.name], f"cannot be started: {error}")
+            if not first.done():
+                first.set_exception(failure)
 
     async def _keep(self, service: Service, first: asyncio.Future[None]) -> None:
         """Run a service again and again; `first` is done when it is ready for the first time, or never will be."""
@@ -269,11 +277,11 @@ def main(arguments: list[str] | None = None) -> int:
             return 75
         run_id = os.environ["CADABRA_RUN_ID"]
         guard = watchdog.start(run_id)
-        try:
-            supervisor = Supervisor(options.plan, layout, run_id, options.namespace)
-            return asyncio.run(supervisor.run())
-        finally:
-            watchdog.call_off(guard)
+        supervisor = Supervisor(options.plan, layout, run_id, options.namespace)
+        code = asyncio.run(supervisor.run())
+        # Only after an end in order: a supervisor that fails leaves the rest to the watchdog.
+        watchdog.call_off(guard)
+        return code
 
 
 if __name__ == "__main__":
