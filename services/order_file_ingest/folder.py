@@ -35,6 +35,7 @@ STATES = (
     "type",
 )
 _UNREADABLE_RETRY_S = 5.0
+_MAX_PROBES = 8  # files looked at beside those that are read: is it free, is it still the same
 
 log = logs.get("folder")
 
@@ -72,6 +73,7 @@ class Known:
         position: how far it is known to be durable, bytes.
         reading: its reader, while this worker has it open.
         visit: the task at work on it.
+        holding: whether it takes one of the places for files that are read.
     """
 
     seen: Signature
@@ -82,6 +84,7 @@ class Known:
     position: int = 0
     reading: OrderFile | None = None
     visit: asyncio.Task[None] | None = None
+    holding: bool = False
 
     @property
     def lag_bytes(self) -> int:
@@ -127,11 +130,13 @@ class FolderWorker:
             log.error("folder_unreadable", error)
             return
         self._remember(found)
+        probes = sum(one.visit is not None and not one.holding for one in self._known.values())
         for name, known in self._known.items():
-            if self._places() == 0:
+            if probes >= _MAX_PROBES:
                 break
             if self._due(known):
                 known.visit = visits.create_task(self._visit(name, known, stopping))
+                probes += 1
         self._report()
 
     async def _rest(self, stopping: asyncio.Event) -> None:
@@ -156,6 +161,8 @@ class FolderWorker:
                 one = Known(signature, now)
             elif one.seen != signature:
                 one.seen, one.grown_at = signature, now
+                if one.visit is None and one.settled is not None:
+                    one.state, one.settled = "waiting", None
             known[name] = one
         for name, gone in self._known.items():
             if gone.visit is not None:
@@ -168,13 +175,14 @@ class FolderWorker:
         self._refused_names = found.refused
 
     def _places(self) -> int:
-        return self._limits.max_files - sum(one.visit is not None for one in self._known.values())
+        return self._limits.max_files - sum(one.holding for one in self._known.values())
 
     def _due(self, known: Known) -> bool:
         return known.visit is None and known.settled != known.seen and known.retry_at <= self._clock()
 
     def _crowded(self) -> bool:
-        return self._places() <= 0 and any(map(self._due, self._known.values()))
+        waiting = (one.state == "waiting" and one.settled != one.seen for one in self._known.values())
+        return self._places() <= 0 and any(waiting)
 
     def _key(self, name: str) -> str:
         return f"{self._limits.source}/{name}"
@@ -198,7 +206,7 @@ class FolderWorker:
             self._unreadable(name, known, error)
         finally:
             tail.close()
-            known.visit = None
+            known.visit, known.holding = None, False
             self._wake.set()
 
     async def _consider(self, name: str, known: Known, tail: FileTail, stopping: asyncio.Event) -> None:
@@ -213,7 +221,15 @@ class FolderWorker:
             return
         if entry is not None and await self._nothing_new(entry, known, tail):
             return
-        lease = await FileLease.claim(self._store, key, entry, self._limits.lease)
+        if self._places() <= 0:
+            self._later(known, "waiting", self._limits.poll_interval_s)
+            return
+        known.holding = True
+        try:
+            lease = await FileLease.claim(self._store, key, entry, self._limits.lease)
+        except LeaseLost:  # another worker was faster
+            self._later(known, "elsewhere", self._limits.lease.lease_time_s / 4)
+            return
         self._watch.forget(key)
         self._metrics.leases.labels(event="claimed").inc()
         await self._hold(name, known, tail, lease, stopping)
