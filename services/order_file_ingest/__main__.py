@@ -22,7 +22,8 @@ from services.kernel.streams.producer import Producer
 from services.kernel.streams.rejected import RejectedSink
 from services.kernel.tail.dynamodb_positions import DynamoDBPositions
 from services.kernel.tail.lease import LeasePolicy
-from services.order_file_ingest.folder import FolderWorker, Limits
+from services.order_file_ingest.folder import FolderWorker
+from services.order_file_ingest.known_files import Limits
 from services.order_file_ingest.metrics import FileMetrics
 from services.order_file_ingest.order_file import Pace
 from services.order_file_ingest.resume import resume

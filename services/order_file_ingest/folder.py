@@ -3,94 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 from services.kernel.core import logs
 from services.kernel.core.errors import Retryable
 from services.kernel.tail.discovery import Found, Signature, scan
 from services.kernel.tail.files import FileChanged, FileShort, FileTail, FileVanished
-from services.kernel.tail.lease import FileLease, LeasePolicy
+from services.kernel.tail.lease import FileLease
 from services.kernel.tail.positions import READING, Entry, LeaseLost, LeaseWatch, PositionStore
-from services.order_file_ingest.metrics import FileMetrics
-from services.order_file_ingest.order_file import OrderFile, Outcome, Pace, Rejects, Sender
-
-PAUSED = "paused"
-EXEMPT = "exempt"
-REFUSED = "refused"
-ALLOWED_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-STATES = (
-    "reading",
-    "waiting",
-    "elsewhere",
-    "done",
-    "unfinished",
-    "paused",
-    "refused",
-    "unreadable",
-    "name",
-    "type",
+from services.order_file_ingest.known_files import (
+    ALLOWED_NAME,
+    EXEMPT,
+    PAUSED,
+    REFUSED,
+    Known,
+    Limits,
+    publish,
 )
+from services.order_file_ingest.metrics import FileMetrics
+from services.order_file_ingest.order_file import OrderFile, Outcome, Rejects, Sender
+
 _UNREADABLE_RETRY_S = 5.0
 _MAX_PROBES = 8  # files looked at beside those that are read: is it free, is it still the same
 
 log = logs.get("folder")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How one worker treats its folder; see Settings for each.
-
-    Args:
-        now: the present time as contracts write it.
-    """
-
-    folder: Path
-    glob: str
-    source: str
-    poll_interval_s: float
-    changed_grace_s: float
-    max_files: int
-    max_line_bytes: int
-    pace: Pace
-    lease: LeasePolicy
-    now: Callable[[], str]
-
-
-@dataclass(slots=True)
-class Known:
-    """What this worker remembers of one file; nothing of it needs to survive the process.
-
-    Args:
-        seen: the newest look at it.
-        grown_at: when that look first differed from the one before, monotonic seconds.
-        state: one of STATES.
-        settled: the look after which there was nothing left to do.
-        retry_at: not before then, monotonic seconds.
-        position: how far it is known to be durable, bytes.
-        reading: its reader, while this worker has it open.
-        visit: the task at work on it.
-        holding: whether it takes one of the places for files that are read.
-    """
-
-    seen: Signature
-    grown_at: float
-    state: str = "waiting"
-    settled: Signature | None = None
-    retry_at: float = 0.0
-    position: int = 0
-    reading: OrderFile | None = None
-    visit: asyncio.Task[None] | None = None
-    holding: bool = False
-
-    @property
-    def lag_bytes(self) -> int:
-        """What of the file is not durably in the stream yet."""
-        position = self.position if self.reading is None else self.reading.position.offset
-        return max(self.seen.size_bytes - position, 0)
 
 
 class FolderWorker:
@@ -137,7 +73,7 @@ class FolderWorker:
             if self._due(known):
                 known.visit = visits.create_task(self._visit(name, known, stopping))
                 probes += 1
-        self._report()
+        publish(self._metrics, self._known.values(), self._refused_names.values(), self._clock())
 
     async def _rest(self, stopping: asyncio.Event) -> None:
         self._wake.clear()
@@ -375,21 +311,6 @@ class FolderWorker:
 
     def _settle(self, known: Known, state: str, at: Signature) -> None:
         known.state, known.settled = state, at
-
-    def _report(self) -> None:
-        states = Counter(one.state for one in self._known.values())
-        states.update(self._refused_names.values())
-        for state in STATES:
-            self._metrics.files.labels(state=state).set(states[state])
-        pending = [one for one in self._known.values() if one.state not in ("refused", "done")]
-        self._metrics.lag_bytes.set(sum(one.lag_bytes for one in pending))
-        now = self._clock()
-        waits = [
-            now - one.grown_at
-            for one in pending
-            if one.lag_bytes and one.state not in ("paused", "unfinished")
-        ]
-        self._metrics.oldest_unread.set(max(waits, default=0.0))
 
 
 def _found(change: FileChanged | FileShort) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from services.kernel.tail.positions import READING, PositionStore
-from services.order_file_ingest.folder import EXEMPT, PAUSED
+from services.order_file_ingest.known_files import EXEMPT, PAUSED
 
 
 async def resume(store: PositionStore, source: str, name: str, whole: bool) -> str:

@@ -13,7 +13,8 @@ from typing import Any
 from contracts import codec
 from services.kernel.core.errors import Unavailable
 from services.kernel.tail.lease import LeasePolicy
-from services.order_file_ingest.folder import FolderWorker, Limits
+from services.order_file_ingest.folder import FolderWorker
+from services.order_file_ingest.known_files import Limits
 from services.order_file_ingest.metrics import FileMetrics
 from services.order_file_ingest.order_file import Pace
 from tests.memory.positions import MemoryPositions

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from services.order_file_ingest.folder import EXEMPT, PAUSED, REFUSED
+from services.order_file_ingest.known_files import EXEMPT, PAUSED, REFUSED
 from services.order_file_ingest.resume import resume
 from tests.unit.order_file_ingest.harness import SOURCE, Bench, expected_ids, order_line, until
 
