@@ -12,6 +12,8 @@ from contracts import codec
 from tests.component.order_path import Client, OrderPath, Security, order_path, until
 from tests.conftest import StartService
 from tests.engines import Engines
+from tests.fault import faults
+from tests.fault.proxy import FaultProxy
 from tests.orders import a_line, an_order, one_part
 
 FAST = {"CADABRA_POLL_INTERVAL_S": "0.1", "CADABRA_LEASE_TIME_S": "2"}
@@ -138,3 +140,35 @@ async def test_a_killed_writers_successor_repeats_harmlessly(
     await until(repeated, "everything handled again", 30)
     assert [len(await path.stored(f"o{at}")) for at in (6, 7, 8)] == [1, 2, 1]
     assert len(await path.rejected()) == 1
+
+
+async def test_an_outage_longer_than_the_lease_and_a_throttled_hour_lose_and_reject_nothing(
+    path: OrderPath, start_service: StartService, engines: Engines
+) -> None:
+    """DynamoDB, leases included, is away for two lease times, then throttles every other put."""
+    async with FaultProxy(engines.dynamodb) as proxy:
+        settings = {**FAST, "CADABRA_DYNAMODB_ENDPOINT": proxy.url}
+        writer = await start_service("dynamodb_writer", **settings)
+        outage = proxy.outage(duration_s=4.0)
+        orders = [one_part(f"o{at}") for at in range(60)]
+        await path.send(orders)
+        await until(lambda: _true(not outage.active), "the outage is over")
+        assert outage.hits > 5
+        assert await path.stored("o0") == []
+        throttle = proxy.add(faults.Throttle(), "PutItem", resource="order_history", probability=0.5)
+        await until(lambda: _all_stored(path, 60), "all stored", 60)
+        assert throttle.hits > 5
+        assert writer.running
+        assert await path.rejected() == []
+        throttle.lift()
+        writer.terminate()
+        assert await writer.wait() == 0
+
+
+async def _true(found: bool) -> bool:
+    return found
+
+
+async def _all_stored(path: OrderPath, count: int) -> bool:
+    counts = [len(await path.stored(f"o{at}")) for at in range(count)]
+    return counts == [1] * count
