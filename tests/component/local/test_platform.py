@@ -5,17 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from deploy.local import probe, processes
-from deploy.local.layout import ROOT, Layout
+from tests.component.local.platforms import Platform, until
 
 SLEEPER = """
 [[services]]
@@ -28,54 +24,14 @@ environment = {{ SLEEPER_MODE = "{mode}" }}
 """
 
 
-class Platform:
-    """One platform in a folder of its own, handled by its commands."""
-
-    def __init__(self, folder: Path, engines: tuple[str, ...] = (), **modes: str) -> None:
-        self.layout = Layout(folder / "local")
-        self.plan = folder / "plan.toml"
-        rows, names = [f"engines = {json.dumps(engines)}"], list(modes)
-        for number, name in enumerate(names):
-            rows.append(SLEEPER.format(name=name, mode=modes[name], after=json.dumps(names[:number])))
-        self.plan.write_text("\n".join(rows))
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a command."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "deploy.local", *arguments],
-            env={**os.environ, "CADABRA_LOCAL_DIR": str(self.layout.folder)},
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def command(self, *arguments: str) -> tuple[int, str]:
-        """Run a command; exit code and output."""
-        process = self.start(*arguments)
-        output, _ = process.communicate(timeout=120)
-        return process.returncode, output
-
-    def up(self) -> None:
-        """Start it."""
-        code, output = self.command("up", "--plan", str(self.plan))
-        assert code == 0, output
-
-    def status(self) -> dict[str, Any]:
-        """What `status --json` says."""
-        return dict(json.loads(self.command("status", "--json")[1]))
-
-    def service(self, name: str) -> dict[str, Any]:
-        """What `status --json` says about one service."""
-        return next(row for row in self.status()["services"] if row["name"] == name)
-
-    def left(self) -> list[processes.Process]:
-        """Every process that carries the id of a run in this folder."""
-        return processes.of_run(self.layout.run_id_prefix)
-
-    def supervisor(self) -> int:
-        """The supervisor's pid."""
-        return int(json.loads(self.layout.state_file.read_text())["pid"])
+def sleepers(folder: Path, engines: tuple[str, ...], modes: dict[str, str]) -> Platform:
+    """A platform of services that do nothing, each after the one before it, by name and mode."""
+    rows, names = [f"engines = {json.dumps(engines)}"], list(modes)
+    for number, name in enumerate(names):
+        rows.append(SLEEPER.format(name=name, mode=modes[name], after=json.dumps(names[:number])))
+    plan_file = folder / "plan.toml"
+    plan_file.write_text("\n".join(rows))
+    return Platform(folder, plan_file)
 
 
 @pytest.fixture
@@ -86,23 +42,12 @@ def platform(tmp_path: Path) -> Iterator[Callable[..., Platform]]:
     def make(engines: tuple[str, ...] = (), **modes: str) -> Platform:
         folder = tmp_path / str(len(made))
         folder.mkdir()
-        made.append(Platform(folder, engines, **modes))
+        made.append(sleepers(folder, engines, modes))
         return made[-1]
 
     yield make
     for one in made:
-        log = one.layout.logs / "supervisor.log"
-        if log.exists():
-            print(log.read_text())
-        processes.kill_run(one.layout.run_id_prefix)
-
-
-def until(condition: Callable[[], Any], timeout_s: float = 20.0) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.05)
+        one.remove()
 
 
 def test_up_status_down(platform: Callable[..., Platform]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from contracts import catalog
 from deploy.local import plan
 from deploy.local.layout import ROOT
+from services.kernel.core.metrics import Metrics
 
 ROWS = """
 [[services]]
@@ -63,3 +65,13 @@ def test_every_service_of_the_contracts_runs() -> None:
     named |= {name for table in tables for name in (*table.writers, *table.readers)}
 
     assert {service.name for service in plan.read().services} == named - {"operator"}
+
+
+@pytest.mark.parametrize("service", plan.read().services, ids=lambda service: str(service.name))
+def test_rates_and_lags_name_metrics_that_the_service_has(service: plan.Service) -> None:
+    module = importlib.import_module(f"services.{service.name}.metrics")
+    classes = [one for one in vars(module).values() if isinstance(one, type) and issubclass(one, Metrics)]
+    names = {row["name"] for one in classes if one.service == service.name for row in one.describe()}
+
+    assert {*service.rate, *filter(None, [service.lag])} <= names
+    assert service.rate

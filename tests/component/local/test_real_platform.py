@@ -1,0 +1,69 @@
+"""The platform with its real services: where it listens, that it comes back, and that nothing remains."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local import plan, processes
+from tests.component.local.platforms import Platform, until
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """The platform, up."""
+    one = Platform(tmp_path_factory.mktemp("platform"))
+    one.up()
+    yield one
+    one.remove()
+
+
+def test_every_engine_and_service_is_ready(platform: Platform) -> None:
+    status = platform.status()
+
+    assert status["state"] == "up"
+    assert [row["name"] for row in status["engines"]] == list(plan.read().engines)
+    assert [row["name"] for row in status["services"]] == [service.name for service in plan.read().services]
+    for row in status["services"]:
+        assert row["rate_per_s"] is not None
+    assert platform.service("dynamodb_writer")["lag_s"] is not None
+
+
+def test_every_socket_listens_on_loopback(platform: Platform) -> None:
+    listening = {process: processes.listening_addresses(process.pid) for process in platform.left()}
+
+    assert sum(map(len, listening.values())) >= 8  # engines 2 and their TLS, APIs 2, health servers 4
+    for process, addresses in listening.items():
+        assert all(address.startswith("127.0.0.1:") for address in addresses), (process, addresses)
+
+
+def test_a_killed_service_comes_back_at_its_address(platform: Platform) -> None:
+    before = platform.service("order_ingest")
+
+    os.kill(before["pid"], signal.SIGKILL)
+    until(lambda: platform.service("order_ingest")["restarts"] == 1, timeout_s=60)
+    until(lambda: platform.service("order_ingest")["state"] == "ready", timeout_s=60)
+
+    after = platform.service("order_ingest")
+    assert (after["url"], after["pid"] != before["pid"]) == (before["url"], True)
+
+
+def test_down_drains_every_service_and_leaves_no_process(platform: Platform, tmp_path: Path) -> None:
+    assert platform.command("down") == (0, "draining ...\ndown: no process is left\n")
+
+    assert platform.left() == []
+    for service in plan.read().services:
+        last = (platform.layout.logs / f"{service.name}.log").read_text().splitlines()[-1]
+        assert '"event": "ended", "code": 0' in last
+
+
+def test_kill_9_of_the_supervisor_leaves_no_process_after_5_s(platform: Platform) -> None:
+    platform.up()
+
+    os.kill(platform.supervisor(), signal.SIGKILL)
+
+    until(lambda: not platform.left(), timeout_s=5.0)
