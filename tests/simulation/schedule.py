@@ -183,6 +183,8 @@ class Schedule:
 
     async def _stop(self) -> None:
         for worker in self._workers:
+            # Who is cut off from the table cannot release, and says so by letting its lease expire.
+            worker.trouble.no_dynamodb_until_s = worker.trouble.no_kinesis_until_s = 0.0
             worker.stopping.set()
         deadline_s = self._loop.time() + QUIET_TIMEOUT_S
         while not all(worker.task.done() for worker in self._workers):

@@ -1,4 +1,4 @@
-"""A bound in bytes over all shards of a worker: without room nothing is fetched."""
+"""A bound in bytes over what is open at once: without room nothing is fetched, and nothing is taken."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ class ByteBudget:
 
     async def reserve(self, size_bytes: int) -> None:
         """Wait until there is room and take it; there is no timeout that would skip anything."""
-        if not self._waiting and self._fits(size_bytes):
-            self.used_bytes += size_bytes
+        if self.try_reserve(size_bytes):
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((size_bytes, turn))
@@ -34,6 +33,13 @@ class ByteBudget:
                 self._waiting = deque(entry for entry in self._waiting if entry[1] is not turn)
                 self._wake()
             raise
+
+    def try_reserve(self, size_bytes: int) -> bool:
+        """Take room if there is some and nobody waits for it."""
+        if self._waiting or not self._fits(size_bytes):
+            return False
+        self.used_bytes += size_bytes
+        return True
 
     def release(self, size_bytes: int) -> None:
         """Give room back."""

@@ -15,7 +15,9 @@ from typing import Protocol
 from services.kernel.core import logs
 from services.kernel.core.errors import CadabraError, InvalidRecord, Retryable, Throttled, TimedOut
 from services.kernel.core.retry import Retry
+from services.kernel.streams.byte_budget import ByteBudget
 from services.kernel.streams.producer_metrics import ProducerMetrics
+from services.kernel.streams.producer_queue import BatchQueue, Entry
 from services.kernel.streams.records import Put, Stored
 
 # Source: https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
@@ -36,24 +38,6 @@ class PutsRecords(Protocol):
     """What a producer needs of Kinesis."""
 
     async def put_records(self, stream: str, records: Sequence[tuple[bytes, str]]) -> list[Put]: ...
-
-
-class _Entry:
-    """One record on its way. It is settled when its future is done; `held` says what it holds of the budget."""
-
-    __slots__ = ("attempts", "data", "deadline", "future", "held", "in_flight", "key", "queued")
-
-    def __init__(
-        self, key: str, data: bytes, held: int, deadline: float, future: asyncio.Future[Stored]
-    ) -> None:
-        self.key = key
-        self.data = data
-        self.held = held
-        self.deadline = deadline
-        self.future = future
-        self.attempts = 0
-        self.queued = False
-        self.in_flight = False
 
 
 class Producer:
@@ -87,10 +71,7 @@ class Producer:
         metrics: ProducerMetrics | None = None,
     ) -> None:
         self.stream = stream
-        self.max_pending_bytes = max_pending_bytes
         self._kinesis = kinesis
-        self._max_records = min(max_records, MAX_RECORDS)
-        self._max_bytes = max_bytes
         self._linger_s = linger_s
         self._in_flight_limit = in_flight
         self._put_timeout_s = put_timeout_s
@@ -99,16 +80,13 @@ class Producer:
         if metrics is not None:
             metrics.producer_pending_limit.set(max_pending_bytes)
         self._loop = asyncio.get_running_loop()
-        self._pending_bytes = 0
+        self._pending = ByteBudget(max_pending_bytes)
         self._unsettled = 0
-        self._queue: deque[_Entry] = deque()
-        self._queued_records = 0
-        self._queued_bytes = 0
+        self._queue = BatchQueue(min(max_records, MAX_RECORDS), max_bytes)
         self._due = False  # the batch at the head has lingered long enough
         self._linger: asyncio.TimerHandle | None = None
-        self._by_deadline: deque[_Entry] = deque()
+        self._by_deadline: deque[Entry] = deque()
         self._sweep: asyncio.TimerHandle | None = None
-        self._room: deque[tuple[asyncio.Future[None], int]] = deque()
         self._calls: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -116,7 +94,7 @@ class Producer:
     @property
     def pending_bytes(self) -> int:
         """What is taken and not settled: data, keys and overhead."""
-        return self._pending_bytes
+        return self._pending.used_bytes
 
     async def put(self, partition_key: str, data: bytes, *, wait: bool = False) -> Stored:
         """Put one record and return once the stream has it.
@@ -139,17 +117,15 @@ class Producer:
             ValueError: the partition key is empty or too long.
         """
         size = _size_bytes(partition_key, data)
-        cost = size + OVERHEAD_BYTES
-        if not self._room and self._fits(cost):
-            self._pending_bytes += cost
+        if self._pending.try_reserve(size + OVERHEAD_BYTES):
             self._unsettled += 1
         elif wait:
-            await self._wait_for_room(cost)
+            await self._wait_for_room(size + OVERHEAD_BYTES)
         else:
             if self._metrics is not None:
                 self._metrics.producer_refused.inc()
-            raise Throttled(f"{self.stream}: {self._pending_bytes} bytes wait already")
-        entry = self._take(partition_key, data, cost)
+            raise Throttled(f"{self.stream}: {self.pending_bytes} bytes wait already")
+        entry = self._take(partition_key, data, size)
         try:
             return await entry.future
         except asyncio.CancelledError:
@@ -169,61 +145,27 @@ class Producer:
             self._idle.clear()
             await self._idle.wait()
 
-    def _fits(self, cost: int) -> bool:
-        return self._pending_bytes + cost <= self.max_pending_bytes or self._pending_bytes == 0
-
-    async def _wait_for_room(self, cost: int) -> None:
-        room = self._loop.create_future()
+    async def _wait_for_room(self, held: int) -> None:
         self._unsettled += 1
-        self._room.append((room, cost))
-        self._grant_room()
         try:
-            await room
+            await self._pending.reserve(held)
         except asyncio.CancelledError:
-            if room.done() and not room.cancelled():
-                self._pending_bytes -= cost  # it was granted in the same turn
             self._unsettled -= 1
-            self._grant_room()
             self._note_idle()
             raise
 
-    def _grant_room(self) -> None:
-        while self._room:
-            room, cost = self._room[0]
-            if not room.done():
-                if not self._fits(cost):
-                    return
-                self._pending_bytes += cost
-                room.set_result(None)
-            self._room.popleft()
-
-    def _take(self, key: str, data: bytes, cost: int) -> _Entry:
+    def _take(self, key: str, data: bytes, size: int) -> Entry:
         deadline = self._loop.time() + self._put_timeout_s
-        entry = _Entry(key, data, cost, deadline, self._loop.create_future())
+        entry = Entry(key, data, size, size + OVERHEAD_BYTES, deadline, self._loop.create_future())
         self._by_deadline.append(entry)
         if self._sweep is None:
             self._sweep = self._loop.call_at(deadline, self._on_deadline)
-        self._enqueue(entry)
-        if self._due or self._full():
+        self._queue.add(entry)
+        if self._due or self._queue.full:
             self._dispatch()
         elif self._linger is None:
             self._linger = self._loop.call_later(self._linger_s, self._on_linger)
         return entry
-
-    def _enqueue(self, entry: _Entry) -> None:
-        entry.queued = True
-        self._queue.append(entry)
-        self._queued_records += 1
-        self._queued_bytes += entry.held - OVERHEAD_BYTES
-
-    def _unqueue(self, entry: _Entry) -> None:
-        """Count it out; the entry itself is passed over when its turn comes."""
-        entry.queued = False
-        self._queued_records -= 1
-        self._queued_bytes -= entry.held - OVERHEAD_BYTES
-
-    def _full(self) -> bool:
-        return self._queued_records >= self._max_records or self._queued_bytes >= self._max_bytes
 
     def _on_linger(self) -> None:
         self._linger = None
@@ -232,36 +174,21 @@ class Producer:
 
     def _dispatch(self) -> None:
         """Start calls while there is a batch that is full or due, and a free slot."""
-        while (
-            len(self._calls) < self._in_flight_limit and self._queued_records and (self._due or self._full())
-        ):
-            batch = self._next_batch()
+        queue = self._queue
+        while len(self._calls) < self._in_flight_limit and queue.records and (self._due or queue.full):
+            batch = queue.next_batch()
+            for entry in batch:
+                entry.in_flight = True
             call = self._loop.create_task(self._send(batch))
             self._calls.add(call)
             call.add_done_callback(self._on_sent)
-        if not self._queued_records:
+        if not self._queue.records:
             self._due = False
             if self._linger is not None:
                 self._linger.cancel()
                 self._linger = None
 
-    def _next_batch(self) -> list[_Entry]:
-        batch: list[_Entry] = []
-        size_bytes = 0
-        queue = self._queue
-        while queue and len(batch) < self._max_records:
-            entry = queue[0]
-            if entry.queued:
-                size_bytes += entry.held - OVERHEAD_BYTES
-                if batch and size_bytes > self._max_bytes:
-                    break
-                self._unqueue(entry)
-                entry.in_flight = True
-                batch.append(entry)
-            queue.popleft()
-        return batch
-
-    async def _send(self, batch: list[_Entry]) -> None:
+    async def _send(self, batch: list[Entry]) -> None:
         started = time.perf_counter()
         try:
             outcomes = await self._kinesis.put_records(self.stream, [(one.data, one.key) for one in batch])
@@ -277,18 +204,18 @@ class Producer:
         if self._metrics is not None:
             self._metrics.producer_call.observe(time.perf_counter() - started)
             self._metrics.producer_batch.observe(len(batch))
-            self._metrics.producer_pending.set(self._pending_bytes)
+            self._metrics.producer_pending.set(self.pending_bytes)
 
     def _on_sent(self, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)
-        if self._queued_records:
+        if self._queue.records:
             # What had to wait for a slot has lingered by being in the queue.
             self._due = True
             self._dispatch()
         self._note_idle()
 
-    def _read(self, batch: list[_Entry], outcomes: list[Put]) -> None:
-        failed: list[_Entry] = []
+    def _read(self, batch: list[Entry], outcomes: list[Put]) -> None:
+        failed: list[Entry] = []
         code = ""
         stored = 0
         for entry, outcome in zip(batch, outcomes, strict=True):
@@ -306,9 +233,9 @@ class Producer:
         if failed:
             self._send_again(failed, code)
 
-    def _send_again(self, entries: list[_Entry], code: str) -> None:
+    def _send_again(self, entries: list[Entry], code: str) -> None:
         """Queue what nobody has given up on again, after a pause."""
-        waiting: list[_Entry] = []
+        waiting: list[Entry] = []
         for entry in entries:
             entry.in_flight = False
             if entry.future.done():
@@ -324,15 +251,15 @@ class Producer:
         log.debug("sending_again", stream=self.stream, code=code, records=len(waiting), delay_s=delay_s)
         self._loop.call_later(delay_s, self._queue_again, waiting)
 
-    def _queue_again(self, entries: list[_Entry]) -> None:
+    def _queue_again(self, entries: list[Entry]) -> None:
         for entry in entries:
             if not entry.future.done():
-                self._enqueue(entry)
-        if self._queued_records:
+                self._queue.add(entry)
+        if self._queue.records:
             self._due = True
             self._dispatch()
 
-    def _fail(self, batch: list[_Entry], error: BaseException) -> None:
+    def _fail(self, batch: list[Entry], error: BaseException) -> None:
         if not isinstance(error, CadabraError):
             log.error("call_failed", error=error, stream=self.stream, records=len(batch))
         for entry in batch:
@@ -344,31 +271,25 @@ class Producer:
                     entry.future.cancel()
             self._settle(entry)
 
-    def _settle(self, entry: _Entry) -> None:
+    def _settle(self, entry: Entry) -> None:
         """Give back what a done entry holds, once, and not while a call still has its bytes."""
         if entry.held == 0 or entry.in_flight:
             return
         if entry.queued:
-            self._unqueue(entry)
-        self._pending_bytes -= entry.held
-        entry.held = 0
+            self._queue.remove(entry)
+        held, entry.held = entry.held, 0
         entry.data = b""
         self._unsettled -= 1
+        self._pending.release(held)
         self._forget_settled()
-        if self._room:
-            self._grant_room()
         self._note_idle()
 
     def _forget_settled(self) -> None:
-        """Keep the two queues in proportion to what is not settled, at a constant cost a record."""
+        """Keep what waits for its deadline in proportion to what is not settled, at a constant cost a record."""
         while self._by_deadline and self._by_deadline[0].held == 0:
             self._by_deadline.popleft()
         if len(self._by_deadline) > _COMPACT_ABOVE + 2 * self._unsettled:
             self._by_deadline = deque(entry for entry in self._by_deadline if entry.held)
-        if not self._queued_records:
-            self._queue.clear()
-        elif len(self._queue) > _COMPACT_ABOVE + 2 * self._queued_records:
-            self._queue = deque(entry for entry in self._queue if entry.queued)
 
     def _note_idle(self) -> None:
         if not self._unsettled and not self._calls:

@@ -104,7 +104,9 @@ class ShardConsumer:
             await self._blame()
             raise HandlerFailed(self.shard_id) from self._failed.exception()
         if keeper.done():
-            return self._lost(keeper)
+            return self._lost(keeper.exception())
+        if isinstance(reader.exception(), LeaseLost):
+            return self._lost(reader.exception())
         outcome = reader.result()
         await _cancelled(keeper)
         if outcome is Outcome.GONE:
@@ -124,8 +126,7 @@ class ShardConsumer:
             lease = self._with_checkpoint(lease)
         return replace(lease, owner=None)
 
-    def _lost(self, keeper: asyncio.Task[None]) -> Outcome:
-        error = keeper.exception()
+    def _lost(self, error: BaseException | None) -> Outcome:
         if not isinstance(error, LeaseLost):
             raise error or RuntimeError("a lease's keeper ended by itself")
         log.warning("lease_lost", shard_id=self.shard_id, reason=str(error))
