@@ -58,8 +58,9 @@ async def stage(
     dynamodb: Any,
     start_service: StartService,
     tmp_path: Path,
-) -> Stage:
+) -> AsyncIterator[Stage]:
     """Fresh streams and tables, an empty ledger, and no service yet."""
     stage = Stage(engines, namespace, kinesis, dynamodb, start_service, tmp_path)
     await stage.prepare()
-    return stage
+    yield stage
+    await stage.close()

@@ -50,6 +50,10 @@ class Ledger:
     durable_bytes: Counter[str] = field(default_factory=Counter)
     durable_lines: int = 0
 
+    def certain_of(self, source: str) -> set[Identity]:
+        """The lines of one sender that must be stored."""
+        return {identity for identity in self.certain if identity.source == source}
+
     def settle(self, order: HttpOrder, status: int | None) -> bool:
         """Book one answer; None is no answer at all. True once the order's fate is clear."""
         order_id = order.body["order_id"]

@@ -99,6 +99,8 @@ class FaultProxy:
         """Calls that arrived, by operation."""
         self.forwarded: Counter[str] = Counter()
         """Calls that the engine answered with status 200, by operation."""
+        self.at_engine = 0
+        """Calls that the engine works on now."""
         self.refused: Counter[str] = Counter()
         """Calls that the engine answered with another status, such as a failed condition, by operation."""
 
@@ -176,6 +178,7 @@ class FaultProxy:
         async def send(body: bytes) -> Answer | None:
             assert self._session is not None
             headers = [(k, v) for k, v in request.headers.items() if k.lower() not in _HOP_BY_HOP]
+            self.at_engine += 1
             try:
                 async with self._session.request(
                     request.method,
@@ -188,6 +191,8 @@ class FaultProxy:
                     kept = {k: v for k, v in response.headers.items() if k.lower() not in _HOP_BY_HOP}
             except aiohttp.ClientError:
                 return None  # the engine itself is away: what a client would see is a closed connection
+            finally:
+                self.at_engine -= 1
             counter = self.forwarded if response.status == 200 else self.refused
             counter[call.operation] += 1
             return Answer(response.status, content, kept)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from contracts import catalog
 from services.kernel.adapters.dynamodb import DynamoDB
@@ -23,6 +23,8 @@ from tests.fault.orders import Identity
 from tests.fault.proxy import FaultProxy
 from tests.fault.waiting import until
 from tests.processes import ServiceProcess
+
+T = TypeVar("T")
 
 SHARDS = 4
 REGION = "us-east-1"
@@ -67,6 +69,7 @@ class Stage:
     ingest_url: str = ""
     token: str = field(default="", repr=False)
     _instances: dict[int, str] = field(default_factory=dict)
+    _tasks: list[asyncio.Task[Any]] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     # What there is
@@ -204,7 +207,7 @@ class Stage:
         }
 
     async def leases(self) -> dict[str, dict[str, Any]]:
-        """The writer's lease table: owner and checkpoint by shard."""
+        """The writer's lease table: owner, checkpoint and deaths since it moved, by shard."""
         page = await self.dynamodb.scan(
             TableName=f"{self.namespace}-leases-dynamodb_writer", ConsistentRead=True
         )
@@ -212,6 +215,7 @@ class Stage:
             item["leaseKey"]["S"]: {
                 "owner": item.get("leaseOwner", {}).get("S"),
                 "checkpoint": item["checkpoint"]["S"],
+                "deaths": int(item.get("deaths", {}).get("N", 0)),
             }
             for item in page["Items"]
         }
@@ -235,6 +239,16 @@ class Stage:
             if passed(leases.get(record.shard_id), record.sequence_number) and record.part not in parts
         ]
         assert not early, f"{len(early)} checkpointed but not stored, such as {early[:3]}"
+
+    async def assert_no_position_before_its_effect(self) -> int:
+        """Every line before its file's position is in the stream; returns how many durable lines are not yet."""
+        positions = await self.positions()  # first the positions, then the stream: it only grows
+        streamed = await self.streamed()
+        waiting = {line for line in self.ledger.certain_of(FILE_SOURCE) if line not in streamed}
+        for identity in waiting:
+            name, _, offset = identity.line_id.rpartition(":")
+            assert int(offset) >= positions.get(name, 0), f"{identity} is passed over"
+        return len(waiting)
 
     async def drained(self) -> bool:
         """Whether every record of the stream is below its shard's checkpoint."""
@@ -265,6 +279,19 @@ class Stage:
         assert not rejected, f"{len(rejected)} records were rejected"
         assert not self.ledger.unknown
         return stored
+
+    def background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Run a sender or an observer beside the test; await it, or it is cancelled when the test ends."""
+        task = asyncio.ensure_future(work)
+        self._tasks.append(task)
+        return task
+
+    async def close(self) -> None:
+        """Cancel what still runs in the background."""
+        running = [task for task in self._tasks if not task.done()]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
     async def end(self) -> None:
         """Stop every service that still runs, by SIGTERM; each must drain and end with 0."""

@@ -48,7 +48,7 @@ async def test_the_other_writer_takes_over_within_the_lease_time(
     print(f"seed {seed}: {stage.instance(victim)} dies at {share:.0%}")
     sender = StreamSender(stage.ledger, stage.kinesis, stage.orders, pause_s=0.03)
     sent = orders.http_orders(500, seed, HTTP_SOURCE)
-    sending = asyncio.ensure_future(sender.send(sent))
+    sending = stage.background(sender.send(sent))
     await until(lambda: _share_stored(stage, share, len(sent)), 30, f"{share:.0%} is stored")
 
     victim.kill9()
@@ -74,7 +74,7 @@ async def test_a_split_under_load_loses_nothing_and_children_wait_for_their_pare
     await _two_writers(stage, dynamodb_proxy)
     sender = StreamSender(stage.ledger, stage.kinesis, stage.orders, pause_s=0.05)
     sent = orders.http_orders(700, 11, HTTP_SOURCE)
-    sending = asyncio.ensure_future(sender.send(sent))
+    sending = stage.background(sender.send(sent))
     await until(lambda: _share_stored(stage, 0.2, len(sent)), 30, "the load runs")
 
     parent = (await stage.kinesis.list_shards(StreamName=stage.orders))["Shards"][0]
@@ -84,7 +84,7 @@ async def test_a_split_under_load_loses_nothing_and_children_wait_for_their_pare
         StreamName=stage.orders, ShardToSplit=parent["ShardId"], NewStartingHashKey=str(middle)
     )
     assert not sending.done()
-    observer = asyncio.ensure_future(_observe_children(stage, sender, parent["ShardId"]))
+    observer = stage.background(_observe_children(stage, sender, parent["ShardId"]))
     await sending
     await stage.assert_all_arrived()
     observed = await observer
@@ -126,7 +126,7 @@ async def test_a_writer_stopped_past_its_lease_does_no_harm_when_it_wakes(
         await sender.send(orders.http_orders(100, 21, HTTP_SOURCE))
         await until(lambda: _share_stored(stage, 0.5, 100), 20, "the first writer works")
         held = slow.add(faults.Delay(600_000, 600_000), "PutItem", resource="order_history")
-        sending = asyncio.ensure_future(sender.send(orders.http_orders(300, 22, HTTP_SOURCE)))
+        sending = stage.background(sender.send(orders.http_orders(300, 22, HTTP_SOURCE)))
         await until(lambda: held.hits >= 8, 20, "writes of the first writer are under way")
         zombie.pause()
         paused_at_s = time.monotonic()
@@ -153,6 +153,60 @@ async def test_a_writer_stopped_past_its_lease_does_no_harm_when_it_wakes(
         await sender.send(orders.http_orders(100, 23, HTTP_SOURCE))
         await stage.assert_all_arrived()
         await stage.end()
+
+
+async def test_a_writer_cut_off_from_dynamodb_gives_way(stage: Stage, dynamodb_proxy: FaultProxy) -> None:
+    async with FaultProxy(stage.engines.dynamodb, seed=6) as torn:
+        cut_off = await stage.writer(dynamodb=torn)
+        other = await stage.writer(dynamodb=dynamodb_proxy)
+        await until(lambda: _balanced(stage), 20, "each writer holds half of the shards")
+        sender = StreamSender(stage.ledger, stage.kinesis, stage.orders, pause_s=0.05)
+        sending = stage.background(sender.send(orders.http_orders(400, 24, HTTP_SOURCE)))
+        await until(lambda: _share_stored(stage, 0.2, 400), 20, "both work")
+
+        hole = torn.add(faults.BlackHole())
+        began_at_s = time.monotonic()
+        await until(lambda: _holds(stage, other, SHARDS), 20, "the other writer holds every shard")
+        took_s = time.monotonic() - began_at_s
+        print(f"took over in {took_s:.1f} s")
+        assert took_s <= TAKE_OVER_S + MARGIN_S
+        await sending
+        await stage.assert_all_arrived()
+        assert hole.hits > 0
+        assert cut_off.running
+
+        hole.lift()
+        await until(lambda: _balanced(stage), 30, "the writer that was cut off works again")
+        await sender.send(orders.http_orders(100, 25, HTTP_SOURCE))
+        await stage.assert_all_arrived()
+        await stage.end()
+
+
+async def test_killing_the_writer_again_and_again_rejects_no_innocent_record(
+    stage: Stage, dynamodb_proxy: FaultProxy
+) -> None:
+    dynamodb_proxy.add(faults.Delay(20, 80), "PutItem", resource="order_history")
+    sender = StreamSender(stage.ledger, stage.kinesis, stage.orders)
+    await sender.send(orders.http_orders(400, 26, HTTP_SOURCE))
+    rng = random.Random(26)
+    for _ in range(5):
+        writer = await stage.writer(dynamodb=dynamodb_proxy)
+        before = dynamodb_proxy.calls["PutItem"]
+        writes = rng.randrange(5, 60)
+        await until(
+            lambda before=before, writes=writes: dynamodb_proxy.calls["PutItem"] >= before + writes,  # type: ignore[misc]
+            30,
+            "the writer works",
+            poll_s=0.01,
+        )
+        writer.kill9()
+        assert await stage.open_orders() > 0
+        await stage.assert_no_checkpoint_before_its_effect()
+    deaths = [lease["deaths"] for lease in (await stage.leases()).values()]
+    print(f"deaths by shard: {deaths}")
+    await stage.writer(dynamodb=dynamodb_proxy)
+    await stage.assert_all_arrived()
+    await stage.end()
 
 
 async def _holds(stage: Stage, service: ServiceProcess, shards: int) -> bool:
