@@ -33,14 +33,14 @@ class Progress:
     Args:
         file_lag_bytes: bytes in order files that are not durably in the stream.
         lag_s: the writer's largest lag over all shards.
-        open_bytes: fetched by the writer and not done.
+        oldest_open_s: age of the oldest record that the writer has fetched and not done.
         first_parts: orders that the writer stored first; it counts from its own start.
         handled: records whose effect is durable; it counts from the writer's start.
     """
 
     file_lag_bytes: float
     lag_s: float
-    open_bytes: float
+    oldest_open_s: float
     first_parts: float
     handled: float
 
@@ -52,7 +52,7 @@ class Progress:
     @property
     def nothing_left(self) -> bool:
         """Whether no service knows of work."""
-        return not (self.file_lag_bytes or self.open_bytes) and self.lag_s < LAG_OF_ONE_POLL_S
+        return not (self.file_lag_bytes or self.oldest_open_s) and self.lag_s < LAG_OF_ONE_POLL_S
 
 
 def look(target: Target) -> Progress | None:
@@ -68,7 +68,7 @@ def look(target: Target) -> Progress | None:
     return Progress(
         file_lag_bytes=found["cadabra_order_file_ingest_lag_bytes"],
         lag_s=found[f"{writer}_lag_seconds"],
-        open_bytes=found[f"{writer}_open_bytes"],
+        oldest_open_s=found[f"{writer}_oldest_open_seconds"],
         first_parts=found[f"{writer}_inserted_first_parts_total"],
         handled=found[f"{writer}_records_handled_total"],
     )

@@ -6,12 +6,13 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import NamedTuple
 
 import aiohttp
 
 from deploy.local.ledger import FINAL, Ledger, Outcome
+from deploy.local.replay_window import Window
 from deploy.local.retail import Invoice
 
 TRY_AGAIN = (408, 429)
@@ -115,6 +116,7 @@ class HttpSender:
         self._ledger = ledger
         self._patience_s = patience_s
         self._progress_at = time.monotonic()
+        self._window = Window()
         self.sent_again = 0
         self.last_failure = ""
 
@@ -140,6 +142,7 @@ class HttpSender:
             left = [order for order in left if not self._is_final(order)]
             failures = 0 if len(left) < before else failures + 1
             if left:
+                self._window.was_too_much()
                 self.sent_again += len(left)
                 for order in left:
                     self._note(order, "unknown")
@@ -156,36 +159,61 @@ class HttpSender:
 
     async def _batch(self, orders: Sequence[Encoded]) -> float:
         """One request with many orders; returns the pause that the service asks for, in seconds."""
+        places = 0
 
         async def body() -> AsyncIterator[bytes]:
+            nonlocal places
             for order in orders:
+                await self._window.enter()
+                places += 1
                 yield order.body + b"\n"
 
         headers = {**self._headers, "Content-Type": "application/x-ndjson"}
         url = f"{self._url}/v1/orders:batch"
-        async with self._session.post(url, data=body(), headers=headers) as response:
-            if response.status != 200:
-                answer = await _answer(response)
-                if answer.refuses:
-                    raise NotAccepted(f"{url} answered {answer.status} {answer.code}")
-                self.last_failure = f"{answer.status} {answer.code}"
-                return answer.pause_s
-            waiting = iter(orders)
-            async for line in response.content:
-                if not line.endswith(b"\n"):
-                    break  # the connection was cut in the middle of an answer
-                result = json.loads(line)
-                order = next(waiting)
-                if result["order_id"] != order.order_id:
-                    raise NotAccepted(f"the answer to {order.order_id} names {result['order_id']}")
-                self._settle(order, Answer(result["status"], result.get("error", {}).get("code", "")))
+        try:
+            async with self._session.post(url, data=body(), headers=headers) as response:
+                if response.status != 200:
+                    answer = await _answer(response)
+                    if answer.refuses:
+                        raise NotAccepted(f"{url} answered {answer.status} {answer.code}")
+                    self.last_failure = f"{answer.status} {answer.code}"
+                    return answer.pause_s
+                waiting = iter(orders)
+                async for line in response.content:
+                    if not self._take_answer(line, waiting):
+                        break
+                    places -= 1
+                    self._window.leave()
+        finally:
+            self._window.leave(places)
         return 0.0
+
+    def _take_answer(self, line: bytes, waiting: Iterator[Encoded]) -> bool:
+        """Settles the order that this line answers; False where the answers end before the orders do."""
+        if not line.endswith(b"\n"):
+            return False  # the connection was cut in the middle of an answer
+        result = json.loads(line)
+        answer = Answer(result["status"], result.get("error", {}).get("code", ""))
+        if result.get("order_id") is None:
+            self.last_failure = f"{answer.status} {answer.code}"
+            return False  # the service takes no more of this request: it drains, or was too slow
+        order = next(waiting)
+        if result["order_id"] != order.order_id:
+            raise NotAccepted(f"the answer to {order.order_id} names {result['order_id']}")
+        self._settle(order, answer)
+        return True
 
     async def _single(self, order: Encoded) -> float:
         """One request with one order; returns the pause that the service asks for, in seconds."""
         headers = {**self._headers, "Content-Type": "application/json"}
-        async with self._session.post(f"{self._url}/v1/orders", data=order.body, headers=headers) as response:
-            answer = await _answer(response)
+        await self._window.enter()
+        try:
+            async with self._session.post(
+                f"{self._url}/v1/orders", data=order.body, headers=headers
+            ) as response:
+                answer = await _answer(response)
+        finally:
+            self._window.leave()
         if answer.status in MISDIRECTED:
             raise NotAccepted(f"{self._url}/v1/orders answered {answer.status} {answer.code}")
         self._settle(order, answer)
@@ -199,7 +227,9 @@ class HttpSender:
             self._note(order, "refused", f"{answer.status} {answer.code}")
         else:
             self.last_failure = f"{answer.status} {answer.code}"
+            self._window.was_too_much()
             return
+        self._window.went_well()
         self._progress_at = time.monotonic()
 
     def _note(self, order: Encoded, outcome: Outcome, detail: str = "") -> None:

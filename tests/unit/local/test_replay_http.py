@@ -40,10 +40,13 @@ class Service:
         return await self.batch(request)
 
     async def batch(self, request: web.Request, answers: int | None = None) -> web.StreamResponse:
-        orders = [json.loads(line)["order_id"] for line in (await request.read()).splitlines()]
         response = web.StreamResponse()
         await response.prepare(request)
-        for order_id in orders[:answers]:
+        for _ in range(len(ORDERS) if answers is None else answers):
+            line = await request.content.readline()
+            if not line:
+                break
+            order_id = json.loads(line)["order_id"]
             status = self.statuses.get(order_id, 202)
             result: dict[str, Any] = {"order_id": order_id, "status": status}
             if status == 202:
@@ -65,12 +68,17 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
         yield held
 
 
-@pytest.fixture
-async def sender(service: Service, ledger: Ledger) -> AsyncIterator[HttpSender]:
+@pytest.fixture(params=[4, 64], ids=["narrow", "wide"])
+async def sender(
+    request: pytest.FixtureRequest, service: Service, ledger: Ledger
+) -> AsyncIterator[HttpSender]:
     app = web.Application()
     app.router.add_post("/v1/{path:.*}", service.handle)
     async with TestServer(app) as server, aiohttp.ClientSession() as session:
-        yield HttpSender(session, str(server.make_url("")), "token", "shop", ledger)
+        made = HttpSender(session, str(server.make_url("")), "token", "shop", ledger)
+        made._window.limit = request.param
+        yield made
+        assert made._window.open == 0
 
 
 @pytest.fixture(autouse=True)
@@ -136,6 +144,20 @@ async def test_what_was_not_taken_is_sent_again(
     service.script = [away, away]
     await sender.send_single(Encoded("single", 1, b'{"order_id":"single"}'))
     assert ledger.outcome("shop", "single") == "acknowledged"
+
+
+async def test_a_service_that_drains_says_so_and_gets_the_rest_again(
+    service: Service, sender: HttpSender, ledger: Ledger
+) -> None:
+    async def drain(request: web.Request) -> web.StreamResponse:
+        response = await service.batch(request, answers=3)
+        await response.write(b'{"status":503,"error":{"code":"draining","message":"","details":[]}}\n')
+        return response
+
+    service.script = [drain]
+    await sender.send_batch(ORDERS)
+    assert all_acknowledged(ledger)
+    assert sender.last_failure == "503 draining"
 
 
 async def test_one_order_of_a_batch_that_was_throttled_is_sent_again(
