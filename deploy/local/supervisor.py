@@ -244,9 +244,10 @@ class Supervisor:
         self._save()
 
     def _save(self) -> None:
-        self._state.save(self._layout.state_file)
+        # The addresses first: whoever reads that the run is up reads them next.
         if self._state.state == state.UP:
             endpoints.write(self._layout, self._state)
+        self._state.save(self._layout.state_file)
 
 
 def _take(lock: IO[str]) -> bool:
