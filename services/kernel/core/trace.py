@@ -14,9 +14,8 @@ _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?"
 )
 _LENGTH = 55  # of version 00; a later version may append to it
-_random = (
-    random.Random()
-)  # ids must not repeat; they are no secret, and the system's source costs a call each
+# Ids must not repeat; they are no secret, and the system's source would cost a call for each.
+_random = random.Random()
 
 
 @dataclass(frozen=True, slots=True)
