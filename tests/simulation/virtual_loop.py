@@ -65,31 +65,32 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """No other thread ever wakes this loop."""
 
     def _run_once(self) -> None:
+        """Run callbacks until the loop is stopped; called again and again by `run_forever`, it returns once."""
         ready, scheduled = self._ready, self._scheduled
-        if not ready:
-            self._jump(scheduled)
-        while scheduled and scheduled[0]._when <= self._now_s:
-            timer = heapq.heappop(scheduled)
-            timer._scheduled = False
-            if not timer._cancelled:
+        while not self._stopping:  # type: ignore[attr-defined]
+            if not ready:
+                self._jump(scheduled)
+            while scheduled and scheduled[0]._when <= self._now_s:
+                timer = heapq.heappop(scheduled)
+                timer._scheduled = False
                 ready.append(timer)
-        for _ in range(len(ready)):
-            handle = ready.popleft()
-            if handle._cancelled:
-                continue
-            life = handle._context.get(LIFE)
-            if life is not None and (life.dead or life.frozen_until_s > self._now_s):
-                self._hold_back(handle, life)
-                continue
-            self.steps += 1
-            handle._run()
+            for _ in range(len(ready)):
+                handle = ready.popleft()
+                if handle._cancelled:
+                    continue
+                context = handle._context
+                life = context.get(LIFE)
+                if life is not None and (life.dead or life.frozen_until_s > self._now_s):
+                    self._hold_back(handle, life)
+                    continue
+                self.steps += 1
+                # Without Handle._run and its traps: an error here is an error of the run.
+                context.run(handle._callback, *handle._args)
 
     def _jump(self, scheduled: list[Any]) -> None:
         while scheduled and scheduled[0]._cancelled:
             heapq.heappop(scheduled)._scheduled = False
         if not scheduled:
-            if self._stopping:  # type: ignore[attr-defined]
-                return
             raise Stuck
         self._now_s = max(self._now_s, scheduled[0]._when)
 
