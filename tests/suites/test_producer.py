@@ -281,6 +281,17 @@ async def test_cancelling_one_put_does_not_touch_the_others(gate: Gate) -> None:
     assert settled(producer)
 
 
+async def test_a_place_given_up_behind_the_last_batch_is_forgotten(gate: Gate) -> None:
+    producer = Producer(gate, STREAM, max_records=1, in_flight=1, linger_s=0.001)
+    puts = [asyncio.create_task(producer.put("k", b"%d" % number)) for number in range(3)]
+    await until(lambda: gate.waiting == 1, 5, "the first record is in flight")
+    puts[2].cancel()
+    gate.opened.set()
+    await asyncio.gather(*puts, return_exceptions=True)
+    await producer.drain()
+    assert settled(producer)
+
+
 async def test_drain_waits_for_what_lingers_and_for_what_is_sent_again(memory: MemoryKinesis) -> None:
     memory.failures = ["ProvisionedThroughputExceededException"] * 6
     producer = Producer(memory, STREAM, linger_s=60, retry=FAST)

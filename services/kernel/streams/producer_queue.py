@@ -103,6 +103,8 @@ class BatchQueue:
                 self._count_out(entry)
                 batch.append(entry)
             entries.popleft()
+        if not self.records:
+            entries.clear()
         return batch
 
     def _count_out(self, entry: Entry) -> None:
