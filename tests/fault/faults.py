@@ -41,7 +41,7 @@ class Call:
     def __init__(self, target: str, body: bytes, rng: random.Random) -> None:
         self.service, _, self.operation = target.partition(".")
         self.rng = rng
-        self._body = body
+        self.body = body
         self._resource: str | None = None
 
     @property
@@ -53,7 +53,7 @@ class Call:
     def resource(self) -> str:
         """The table or stream that the call names, "" if it names none."""
         if self._resource is None:
-            self._resource = _resource(self._body)
+            self._resource = _resource(self.body)
         return self._resource
 
 

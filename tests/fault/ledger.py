@@ -154,6 +154,10 @@ class StreamSender:
             waiting = await self._put(batch) + waiting
             await asyncio.sleep(self._pause_s)
 
+    def taken_by(self, *shard_ids: str) -> set[str]:
+        """The orders that these shards took."""
+        return {order_id for order_id, shard_id in self.shards.items() if shard_id in shard_ids}
+
     async def _put(self, batch: list[HttpOrder]) -> list[HttpOrder]:
         """Put one batch; returns what has to be sent again."""
         records = [{"Data": data, "PartitionKey": key} for key, data in map(_record, batch)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.fault import orders
+from tests.fault import faults, orders
 from tests.fault.ledger import FileSender, HttpSender
 from tests.fault.proxy import FaultProxy
 from tests.fault.stage import FILE_SOURCE, HTTP_SOURCE, Stage
@@ -75,3 +75,12 @@ class Load:
     async def durable_share(self) -> float:
         """Share of the lines in files that are durable."""
         return self.stage.ledger.durable_lines / FILE_LINES
+
+
+def slow_writes(dynamodb: FaultProxy) -> None:
+    """Slow the order store down, and one write of eight far more: there are always open records below done ones.
+
+    The slow ones take longer than the time between two checkpoints.
+    """
+    dynamodb.add(faults.Delay(1000, 1500), "PutItem", resource="order_history", probability=0.125)
+    dynamodb.add(faults.Delay(10, 50), "PutItem", resource="order_history")

@@ -36,6 +36,7 @@ class Rule:
         fault: what happens to a call.
         operations: names as in `X-Amz-Target` ("PutRecords"); empty means every operation.
         resource: only calls whose table, stream or stream ARN ends with this; empty means any.
+        holding: only calls whose body holds these bytes.
         probability: of hitting a call that matches, 0 to 1.
         skip: so many matching calls pass before the first can be hit.
         count: so many hits at most; None is without end.
@@ -46,6 +47,7 @@ class Rule:
     fault: Fault
     operations: frozenset[str] = frozenset()
     resource: str = ""
+    holding: bytes = b""
     probability: float = 1.0
     skip: int = 0
     count: int | None = None
@@ -68,6 +70,8 @@ class Rule:
         if not self.active or (self.operations and call.operation not in self.operations):
             return False
         if self.resource and not call.resource.endswith(self.resource):
+            return False
+        if self.holding not in call.body:
             return False
         if self.skip > 0:
             self.skip -= 1
@@ -135,6 +139,7 @@ class FaultProxy:
         operations: str | Iterable[str] = (),
         *,
         resource: str = "",
+        holding: bytes = b"",
         probability: float = 1.0,
         skip: int = 0,
         count: int | None = None,
@@ -146,7 +151,7 @@ class FaultProxy:
         """
         names = frozenset([operations] if isinstance(operations, str) else operations)
         ends_at_s = None if duration_s is None else time.monotonic() + duration_s
-        rule = Rule(fault, names, resource, probability, skip, count, ends_at_s)
+        rule = Rule(fault, names, resource, holding, probability, skip, count, ends_at_s)
         self._rules.append(rule)
         return rule
 
@@ -177,6 +182,8 @@ class FaultProxy:
     def _sender(self, request: web.Request, call: Call) -> faults.Send:
         async def send(body: bytes) -> Answer | None:
             assert self._session is not None
+            if request.transport is None or request.transport.is_closing():
+                return None  # who asked is gone: its call was still on the way, and never arrives
             headers = [(k, v) for k, v in request.headers.items() if k.lower() not in _HOP_BY_HOP]
             self.at_engine += 1
             try:

@@ -207,7 +207,7 @@ class Stage:
         }
 
     async def leases(self) -> dict[str, dict[str, Any]]:
-        """The writer's lease table: owner, checkpoint and deaths since it moved, by shard."""
+        """The writer's lease table: owner, checkpoint, counter and deaths since it moved, by shard."""
         page = await self.dynamodb.scan(
             TableName=f"{self.namespace}-leases-dynamodb_writer", ConsistentRead=True
         )
@@ -215,6 +215,7 @@ class Stage:
             item["leaseKey"]["S"]: {
                 "owner": item.get("leaseOwner", {}).get("S"),
                 "checkpoint": item["checkpoint"]["S"],
+                "counter": int(item["leaseCounter"]["N"]),
                 "deaths": int(item.get("deaths", {}).get("N", 0)),
             }
             for item in page["Items"]

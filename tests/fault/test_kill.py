@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from tests.fault import faults
-from tests.fault.load import Load
+from tests.fault.load import Load, slow_writes
 from tests.fault.proxy import FaultProxy
 from tests.fault.stage import HTTP_SOURCE, Stage
 from tests.fault.waiting import until
@@ -52,7 +52,7 @@ async def test_kill_9_loses_and_doubles_nothing(
     share = random.Random(f"{victim} {seed}").uniform(0.2, 0.8)
     print(f"seed {seed}: {victim} dies at {share:.0%} of the load")
     kinesis_proxy.add(faults.Delay(20, 60), "PutRecords")
-    dynamodb_proxy.add(faults.Delay(20, 80), "PutItem", resource="order_history")
+    slow_writes(dynamodb_proxy)
     load = Load(stage, seed, kinesis_proxy, dynamodb_proxy)
     services = await load.start()
     share_now, was_at_work = VICTIMS[victim]

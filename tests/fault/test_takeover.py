@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import random
 import time
 from typing import Any
 
 import pytest
 
+from contracts.order import partition_key
 from tests.fault import faults, orders
 from tests.fault.ledger import StreamSender
+from tests.fault.load import slow_writes
 from tests.fault.proxy import FaultProxy
 from tests.fault.stage import HTTP_SOURCE, LEASE_TIME_S, SHARDS, Stage, passed
 from tests.fault.waiting import until
@@ -22,10 +25,12 @@ MARGIN_S = 1.5
 """Two cores run the engines, two writers, the sender and this test: so much may be the machine's."""
 
 
-async def _two_writers(stage: Stage, proxy: FaultProxy) -> tuple[ServiceProcess, ServiceProcess]:
+async def _two_writers(
+    stage: Stage, proxy: FaultProxy, **settings: str
+) -> tuple[ServiceProcess, ServiceProcess]:
     """Two writers behind one slow DynamoDB, each with half of the shards."""
-    proxy.add(faults.Delay(20, 80), "PutItem", resource="order_history")
-    first, second = await asyncio.gather(stage.writer(dynamodb=proxy), stage.writer(dynamodb=proxy))
+    slow_writes(proxy)
+    first, second = await asyncio.gather(*(stage.writer(proxy, None, **settings) for _ in range(2)))
     await until(lambda: _balanced(stage), 20, "each writer holds half of the shards")
     return first, second
 
@@ -68,51 +73,93 @@ async def test_the_other_writer_takes_over_within_the_lease_time(
     await stage.end()
 
 
-async def test_a_split_under_load_loses_nothing_and_children_wait_for_their_parent(
+async def test_children_of_a_split_under_load_wait_for_the_last_record_of_their_parent(
     stage: Stage, dynamodb_proxy: FaultProxy
 ) -> None:
-    await _two_writers(stage, dynamodb_proxy)
-    sender = StreamSender(stage.ledger, stage.kinesis, stage.orders, pause_s=0.05)
-    sent = orders.http_orders(700, 11, HTTP_SOURCE)
-    sending = stage.background(sender.send(sent))
-    await until(lambda: _share_stored(stage, 0.2, len(sent)), 30, "the load runs")
-
+    await _two_writers(stage, dynamodb_proxy, CADABRA_SHARD_SYNC_INTERVAL_S="1")
+    sender = StreamSender(stage.ledger, stage.kinesis, stage.orders, pause_s=0.15)
+    load = orders.http_orders(800, 11, HTTP_SOURCE)
+    loading = stage.background(sender.send(load))
+    await until(lambda: _share_stored(stage, 0.1, len(load)), 30, "the load runs")
     parent = (await stage.kinesis.list_shards(StreamName=stage.orders))["Shards"][0]
-    ends = parent["HashKeyRange"]
-    middle = (int(ends["StartingHashKey"]) + int(ends["EndingHashKey"])) // 2
-    await stage.kinesis.split_shard(
-        StreamName=stage.orders, ShardToSplit=parent["ShardId"], NewStartingHashKey=str(middle)
+
+    # A few records of the parent do not get their effect until the test lets them.
+    slow = dynamodb_proxy.add(
+        faults.Delay(600_000, 600_000), "PutItem", resource="order_history", holding=b'"slow'
     )
-    assert not sending.done()
-    observer = stage.background(_observe_children(stage, sender, parent["ShardId"]))
-    await sending
-    await stage.assert_all_arrived()
-    observed = await observer
-    print(f"{observed} orders of the children were watched")
+    last = [order for order in orders.http_orders(40, 12, HTTP_SOURCE, "slow") if _falls_into(parent, order)]
+    await sender.send(last)
+    held = {order.body["order_id"] for order in last if order.valid}
+    await until(lambda: slow.hits == len(held), 20, "records of the parent are at work")
+    await _split(stage, parent)
+    children = await _children_with_leases(stage, parent["ShardId"])
+    assert not loading.done()
+    await _wait_for_heartbeats(stage, 5)
+
     leases = await stage.leases()
-    assert len(leases) == SHARDS + 2
-    assert leases[parent["ShardId"]]["checkpoint"] == "SHARD_END"
+    sent_to_children = sender.taken_by(*children)
+    assert sent_to_children
+    assert not sent_to_children & await stage.stored_orders(), "a child was read before its parent's end"
+    assert [leases[child]["checkpoint"] for child in children] == ["TRIM_HORIZON", "TRIM_HORIZON"]
+    slow.lift()
+    ended_s = await until(lambda: _ended(stage, parent["ShardId"]), 20, "the parent is at its end")
+    read_s = await until(lambda: _any_stored(stage, sent_to_children), 20, "the children are read")
+    print(
+        f"{len(sent_to_children)} orders waited, parent ended after {ended_s:.1f} s, read {read_s:.1f} s later"
+    )
+    assert held <= await stage.stored_orders()
+    await loading
+    await stage.assert_all_arrived()
+    assert len(await stage.leases()) == SHARDS + 2
     await stage.end()
 
 
-async def _observe_children(stage: Stage, sender: StreamSender, parent: str) -> int:
-    """From the first look that shows an effect of a child on, no effect of the parent may be missing."""
-    children: set[str] = set()
-    while not children:
+def _falls_into(shard: Any, order: orders.HttpOrder) -> bool:
+    """Whether Kinesis gives this order to the shard: MD5 of the partition key, as a number of 128 bits."""
+    key = partition_key(HTTP_SOURCE, order.body["order_id"])
+    number = int.from_bytes(hashlib.md5(key.encode(), usedforsecurity=False).digest())
+    ends = shard["HashKeyRange"]
+    return int(ends["StartingHashKey"]) <= number <= int(ends["EndingHashKey"])
+
+
+async def _split(stage: Stage, shard: Any) -> None:
+    ends = shard["HashKeyRange"]
+    middle = (int(ends["StartingHashKey"]) + int(ends["EndingHashKey"])) // 2
+    await stage.kinesis.split_shard(
+        StreamName=stage.orders, ShardToSplit=shard["ShardId"], NewStartingHashKey=str(middle)
+    )
+
+
+async def _children_with_leases(stage: Stage, parent: str) -> list[str]:
+    """Wait until the writers know both children of a shard."""
+    children: list[str] = []
+
+    async def known() -> bool:
         shards = (await stage.kinesis.list_shards(StreamName=stage.orders))["Shards"]
-        children = {shard["ShardId"] for shard in shards if shard.get("ParentShardId") == parent}
+        children[:] = [shard["ShardId"] for shard in shards if shard.get("ParentShardId") == parent]
+        return len(children) == 2 and set(children) <= (await stage.leases()).keys()
 
-    def taken_by(*shard_ids: str) -> set[str]:
-        return {order_id for order_id, shard_id in sender.shards.items() if shard_id in shard_ids}
+    await until(known, 20, "the children have leases")
+    return children
 
-    async def child_seen() -> bool:
-        return bool(await stage.stored_orders() & taken_by(*children))
 
-    await until(child_seen, 40, "a record of a child has its effect")
-    missing = taken_by(parent) - await stage.stored_orders()
-    assert not missing, f"{len(missing)} orders of the parent come after a child's"
-    assert (await stage.leases())[parent]["checkpoint"] == "SHARD_END"
-    return len(taken_by(*children))
+async def _wait_for_heartbeats(stage: Stage, beats: int) -> None:
+    """Wait until every writer has kept its leases so many times: it looked at the children meanwhile."""
+    before = {shard_id: lease["counter"] for shard_id, lease in (await stage.leases()).items()}
+
+    async def kept() -> bool:
+        after = await stage.leases()
+        return all(after[s]["counter"] >= n + beats for s, n in before.items() if after[s]["owner"])
+
+    await until(kept, 20, f"{beats} heartbeats of every lease that is held")
+
+
+async def _ended(stage: Stage, shard_id: str) -> bool:
+    return bool((await stage.leases())[shard_id]["checkpoint"] == "SHARD_END")
+
+
+async def _any_stored(stage: Stage, order_ids: set[str]) -> bool:
+    return bool(order_ids & await stage.stored_orders())
 
 
 async def test_a_writer_stopped_past_its_lease_does_no_harm_when_it_wakes(
@@ -185,7 +232,7 @@ async def test_a_writer_cut_off_from_dynamodb_gives_way(stage: Stage, dynamodb_p
 async def test_killing_the_writer_again_and_again_rejects_no_innocent_record(
     stage: Stage, dynamodb_proxy: FaultProxy
 ) -> None:
-    dynamodb_proxy.add(faults.Delay(20, 80), "PutItem", resource="order_history")
+    slow_writes(dynamodb_proxy)
     sender = StreamSender(stage.ledger, stage.kinesis, stage.orders)
     await sender.send(orders.http_orders(400, 26, HTTP_SOURCE))
     rng = random.Random(26)

@@ -220,6 +220,26 @@ async def test_black_hole_holds_until_lifted(engine: Engine, proxy: FaultProxy, 
     assert engine.taken == []
 
 
+async def test_a_call_held_on_its_way_never_arrives_once_its_sender_is_gone(
+    engine: Engine, proxy: FaultProxy
+) -> None:
+    rule = proxy.add(faults.Delay(60_000, 60_000), holding=b"slow")
+    headers = {"X-Amz-Target": "DynamoDB_20120810.PutItem"}
+    async with aiohttp.ClientSession() as http:
+        call = asyncio.ensure_future(http.post(proxy.url, data=b'{"k": "slow"}', headers=headers))
+        await until(lambda: rule.hits == 1, 5, "the call has arrived")
+        call.cancel()
+        await asyncio.wait([call])
+        async with http.post(proxy.url, data=b'{"k": "other"}', headers=headers) as response:
+            assert response.status == 200
+        rule.lift()
+        async with http.post(proxy.url, data=b'{"k": "slow"}', headers=headers) as response:
+            assert response.status == 200
+    assert rule.hits == 1
+    assert [asked["k"] for _, asked in engine.taken] == ["other", "slow"]
+    assert proxy.forwarded["PutItem"] == 2
+
+
 async def test_outage_refuses_in_both_ways_until_lifted(engine: Engine, proxy: FaultProxy, sdk: Sdk) -> None:
     rule = proxy.outage()
     seen = set()
