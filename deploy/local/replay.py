@@ -20,7 +20,15 @@ import aiohttp
 
 from deploy.local import replay_files, retail
 from deploy.local.ledger import FINAL, Ledger
-from deploy.local.replay_http import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, Encoded, HttpSender, encode
+from deploy.local.replay_http import (
+    ANSWER_TIMEOUT_S,
+    CONNECT_TIMEOUT_S,
+    Encoded,
+    GaveUp,
+    HttpSender,
+    NotAccepted,
+    encode,
+)
 from deploy.local.target import NotRunning, Target
 
 BATCH_CONNECTIONS = 4
@@ -222,6 +230,13 @@ def _acknowledged(ledger: Ledger) -> int:
     return counts["lines_acknowledged"] + counts["lines_refused"] + counts["file_lines"]
 
 
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    failure: BaseException = group
+    while isinstance(failure, BaseExceptionGroup):
+        failure = failure.exceptions[0]
+    return failure
+
+
 async def run(
     target: Target, ledger: Ledger, speed: float | None = None, out: TextIO = sys.stderr
 ) -> Replayed:
@@ -230,6 +245,11 @@ async def run(
     progress = asyncio.create_task(show_progress(ledger, out))
     try:
         return await replay.run()
+    except BaseExceptionGroup as group:
+        stopped = group.subgroup((GaveUp, NotAccepted))
+        if stopped is None:
+            raise
+        raise _first(stopped) from None  # one sentence tells it; the other connections stopped with it
     finally:
         progress.cancel()
         if out.isatty():
@@ -249,10 +269,16 @@ def main(arguments: list[str], say: Callable[[str], None] = print) -> int:
         say(str(error))
         return 1
     with Ledger(target.ledger_file, target.run_id) as ledger:
-        replayed = asyncio.run(run(target, ledger, chosen.speed))
-    rate = replayed.lines_acknowledged / max(replayed.elapsed_s, 0.001)
+        before = _acknowledged(ledger)
+        try:
+            replayed = asyncio.run(run(target, ledger, chosen.speed))
+        except (GaveUp, NotAccepted) as error:
+            say(f"stopped: {error}; run it again to go on: what was sent is in {target.ledger_file}")
+            return 1
+        now = _acknowledged(ledger) - before
     say(
         f"{replayed.lines_sent:,} lines sent, {replayed.lines_acknowledged:,} acknowledged or durable in files, "
-        f"{replayed.counts['lines_refused']:,} refused, {replayed.elapsed_s:.0f} s, {rate:,.0f} lines/s"
+        f"{replayed.counts['lines_refused']:,} refused; {now:,} of them in this replay, in "
+        f"{replayed.elapsed_s:.0f} s, {now / max(replayed.elapsed_s, 0.001):,.0f} lines/s"
     )
     return 0 if replayed.lines_acknowledged == replayed.lines_sent else 1
