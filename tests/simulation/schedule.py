@@ -97,6 +97,7 @@ class Schedule:
                 self._world.put(self._rng.randrange(24))
             self._check_workers()
         await self._heal()
+        await self._until(self._nobody_frozen, "every worker runs")
         await self._until(lambda: self._world.all_handled, "every record is handled")
         await self._until(self._checkpointed, "every checkpoint is at its shard's tip")
         await self._until(self._balanced, "the leases are balanced within one")
@@ -159,6 +160,9 @@ class Schedule:
             worker.ready_at_s or 0.0,
         )
         return worker.alive and worker.ready and hindered_until_s + SETTINGS.lease_time_s < self._loop.time()
+
+    def _nobody_frozen(self) -> bool:
+        return all(worker.life.frozen_until_s <= self._loop.time() for worker in self._workers)
 
     def _leases(self) -> dict[str, Lease]:
         found = (from_item(row) for row in self._world.rows.values())
