@@ -108,6 +108,11 @@ class FaultProxy:
         self.refused: Counter[str] = Counter()
         """Calls that the engine answered with another status, such as a failed condition, by operation."""
 
+    @property
+    def answered(self) -> int:
+        """Calls that the engine answered, in whatever way."""
+        return self.forwarded.total() + self.refused.total()
+
     async def __aenter__(self) -> FaultProxy:
         app = web.Application(client_max_size=_MAX_BODY_BYTES)
         app.router.add_route("*", "/{path:.*}", self._handle)
