@@ -10,12 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+import hypothesis
 import pytest
 
 from services.kernel.core.tokens import AUDIENCE, Keys, jwks, sign
 from tests import processes
 from tests.engines import Engines, local_environment, started
 from tests.processes import ServiceProcess
+
+# A slow moment of the machine is no failure: time is measured in bench/, not here.
+hypothesis.settings.register_profile("project", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("project")
 
 _numbers = itertools.count()
 _session = uuid.uuid4().hex[:6]

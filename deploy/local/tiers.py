@@ -15,6 +15,8 @@ from pathlib import Path
 from deploy.local.layout import ROOT
 
 TIERS = ("unit", "suites", "component", "fault", "system")
+# Tiers whose tests share no engine and wait for nothing run on both cores; a file stays on one, with its fixtures.
+_PARALLEL = {"unit": ("-n", "2", "--dist", "loadfile")}
 _OUTCOMES = {0: "passed", 1: "FAILED", 2: "interrupted", 5: "FAILED: no tests"}
 
 
@@ -39,6 +41,7 @@ def run(tier: str) -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", f"tests/{tier}", f"--junitxml={report}"]
+        command += _PARALLEL.get(tier, ())
         code = subprocess.run(command, cwd=ROOT, check=False).returncode
         tests, skipped = _counts(report)
     return Outcome(tier, code or (1 if skipped else 0), tests, skipped, time.monotonic() - started)
