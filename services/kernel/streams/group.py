@@ -86,6 +86,7 @@ class ConsumerGroup:
         self._crash: HandlerFailed | None = None
         self._lost: frozenset[str] = frozenset()
         self._lag_ms = 0
+        self._lag_at_s = self._clock()
         metrics.open_bytes_limit.set(settings.max_open_bytes)
 
     async def run(self, stopping: asyncio.Event, on_ready: Callable[[], None] = lambda: None) -> None:
@@ -253,8 +254,9 @@ class ConsumerGroup:
         oldest_ms = max((consumer.oldest_open_ms(now_ms) for consumer in consumers), default=0)
         lag_ms = max(own_ms, unread_ms)
         if not all(consumer.knows_its_lag for consumer in consumers):
-            lag_ms = max(lag_ms, self._lag_ms)  # what was just taken may be as far behind as it was
-        self._lag_ms = lag_ms
+            # What was just taken may be as far behind as it was, and has been left alone since.
+            lag_ms = max(lag_ms, self._lag_ms + int((now_s - self._lag_at_s) * 1000))
+        self._lag_ms, self._lag_at_s = lag_ms, now_s
         self._metrics.lag.set(lag_ms / 1000)
         self._metrics.oldest_open.set(oldest_ms / 1000)
         self._metrics.open_bytes.set(self._budget.used_bytes)
