@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
@@ -18,6 +19,8 @@ from services.kernel.core.errors import (
     Unavailable,
 )
 from services.kernel.core.retry import Retry
+from services.kernel.streams import producer_packs
+from services.kernel.streams.aggregation import deaggregate
 from services.kernel.streams.producer import MAX_RECORD_BYTES, OVERHEAD_BYTES, Producer
 from services.kernel.streams.producer_metrics import ProducerMetrics
 from services.kernel.streams.records import Failed, Position, Put, Record, Stored
@@ -371,3 +374,142 @@ class _Faulty(MemoryKinesis):
         if dice < 0.3:
             raise TimedOut("the answer is lost")
         return outcomes
+
+
+async def packed(kinesis: Kinesis, name: str) -> list[Record]:
+    """What readers find inside."""
+    return [one for record in await read_all(kinesis, name) for one in deaggregate(record)]
+
+
+async def test_packed_records_are_all_there_in_order_of_their_key(stream: tuple[Kinesis, str]) -> None:
+    kinesis, name = stream
+    producer = Producer(kinesis, name, linger_s=0.02, aggregate=True, aggregate_bytes=2_000)
+    values = [(f"key-{number % 7}", b"%04d" % number) for number in range(500)]
+    stored = await asyncio.gather(*(producer.put(key, value) for key, value in values))
+    await producer.drain()
+    raw = await read_all(kinesis, name)
+    assert max(len(one.data) for one in raw) <= 2_000
+    found = {(one.shard_id, one.sequence_number): deaggregate(one) for one in raw}
+    for (key, value), put in zip(values, stored, strict=True):
+        assert (key, value) in [(o.partition_key, o.data) for o in found[put.shard_id, put.sequence_number]]
+    by_key: dict[str, list[bytes]] = {}
+    for one in await packed(kinesis, name):
+        by_key.setdefault(one.partition_key, []).append(one.data)
+    assert by_key == {f"key-{k}": [value for key, value in values if key == f"key-{k}"] for k in range(7)}
+    assert settled(producer)
+
+
+async def test_after_a_split_packed_records_lie_where_their_hash_keys_belong(
+    stream: tuple[Kinesis, str],
+) -> None:
+    """What KCL asks of an aggregate before it hands out what is inside."""
+    kinesis, name = stream
+    producer = Producer(kinesis, name, linger_s=0.01, aggregate=True)
+    await asyncio.gather(*(producer.put(f"a{n}", b"x") for n in range(200)))
+    for shard in await kinesis.list_shards(name):
+        # Not in the middle: through a group of hash keys.
+        cut = int(shard.starting_hash_key) + (2**128 // 64) * 3 // 2 + 12345
+        await kinesis.split_shard(name, shard.shard_id, str(cut))
+
+        async def active() -> bool:
+            return await kinesis.stream_status(name) == "ACTIVE"
+
+        await until(active, 30, f"{name} is ACTIVE")
+    await asyncio.gather(*(producer.put(f"b{n}", b"x") for n in range(200)))
+    ranges = {
+        one.shard_id: range(int(one.starting_hash_key), int(one.ending_hash_key) + 1)
+        for one in await kinesis.list_shards(name)
+    }
+    raw = await read_all(kinesis, name)
+    assert len({one.shard_id for one in raw}) > 2
+    for one in raw:
+        inside = deaggregate(one)
+        [effective] = {int(key) for key in hash_keys(one.data)}
+        assert effective in ranges[one.shard_id]
+        assert len(inside) >= 1
+    assert len(await packed(kinesis, name)) == 400
+
+
+def hash_keys(data: bytes) -> list[str]:
+    """The explicit hash keys of an aggregate, read by the bytes of their decimal digits."""
+    return [text.decode() for text in re.findall(rb"\x12[\x01-\x27]([0-9]{1,39})", data)]
+
+
+async def test_a_failed_aggregate_is_sent_again_as_a_whole(memory: MemoryKinesis) -> None:
+    metrics = ProducerMetrics()
+    memory.failures = ["ProvisionedThroughputExceededException", "", "InternalFailure"]
+    producer = Producer(memory, STREAM, linger_s=0.01, retry=FAST, aggregate=True, metrics=metrics)
+    await asyncio.gather(*(producer.put(f"{n}", b"%d" % n) for n in range(100)))
+    assert sorted(int(one.data) for one in await packed(memory, STREAM)) == list(range(100))
+    assert metrics.producer_records._value.get() == 100
+    assert settled(producer)
+
+
+async def test_an_aggregate_ends_at_count_and_a_large_record_goes_alone(memory: MemoryKinesis) -> None:
+    producer = Producer(memory, STREAM, linger_s=0.01, aggregate=True, aggregate_records=10)
+    puts = [producer.put("k", b"%d" % n) for n in range(25)]
+    await asyncio.gather(*puts, producer.put("k", bytes(200_000)), producer.put("k", b"last"))
+    sizes = [len(deaggregate(one)) for one in memory.records(STREAM)]
+    assert sorted(sizes) == [1, 1, 5, 10, 10]
+    largest = MAX_RECORD_BYTES - producer_packs.OVERHEAD_BYTES - 1
+    await producer.put("k", bytes(largest))
+    assert max(len(one.data) for one in memory.records(STREAM)) + len("aggregate-999") <= MAX_RECORD_BYTES
+    with pytest.raises(InvalidRecord):
+        await producer.put("k", bytes(largest + 1))
+    assert settled(producer)
+
+
+async def test_packed_puts_time_out_together_and_give_back_what_they_held(gate: Gate) -> None:
+    producer = Producer(gate, STREAM, linger_s=0.01, put_timeout_s=0.1, aggregate=True)
+    outcomes = await asyncio.gather(*(producer.put("k", b"x") for _ in range(20)), return_exceptions=True)
+    assert [type(one) for one in outcomes] == [TimedOut] * 20
+    gate.opened.set()
+    await producer.drain()
+    late = Producer(gate, STREAM, linger_s=60, put_timeout_s=0.05, aggregate=True)
+    with pytest.raises(TimedOut):
+        await late.put("k", b"never packed")
+    assert settled(producer)
+    assert settled(late)
+
+
+async def test_what_is_cancelled_before_it_is_packed_is_not_sent(memory: MemoryKinesis) -> None:
+    producer = Producer(memory, STREAM, linger_s=60, aggregate=True)
+    kept, dropped, lonely = (
+        asyncio.create_task(producer.put(key, data))
+        for key, data in (("k", b"1"), ("k", b"2"), ("other", b"3"))
+    )
+    await asyncio.sleep(0)
+    dropped.cancel()
+    lonely.cancel()
+    await asyncio.gather(dropped, lonely, return_exceptions=True)
+    await producer.drain()
+    assert isinstance(await kept, Stored)
+    assert [one.data for one in await packed(memory, STREAM)] == [b"1"]
+    assert settled(producer)
+
+
+async def test_packed_bytes_count_against_the_bound(gate: Gate) -> None:
+    room = 10 * (1_000 + OVERHEAD_BYTES + 300)
+    producer = Producer(gate, STREAM, linger_s=0.01, max_pending_bytes=room, aggregate=True)
+    puts = [asyncio.create_task(producer.put(f"{n}", bytes(1_000))) for n in range(10)]
+    await asyncio.sleep(0)
+    with pytest.raises(Throttled):
+        await producer.put("one more", bytes(3_000))
+    waiting = asyncio.create_task(producer.put("one more", bytes(3_000), wait=True))
+    assert producer.pending_bytes <= room
+    gate.opened.set()
+    await asyncio.gather(*puts, waiting)
+    assert settled(producer)
+
+
+async def test_open_aggregates_are_sent_though_the_queue_emptied_meanwhile(gate: Gate) -> None:
+    producer = Producer(gate, STREAM, linger_s=0.02, in_flight=1, aggregate=True, aggregate_records=2)
+    first = [asyncio.create_task(producer.put("k", b"%d" % n)) for n in range(5)]
+    async with asyncio.timeout(5):
+        while not gate.waiting:
+            await asyncio.sleep(0.005)
+        second = [asyncio.create_task(producer.put("k", b"%d" % n)) for n in range(5, 10)]
+        await asyncio.sleep(0)
+        gate.opened.set()
+        await asyncio.gather(*first, *second)
+    assert len(await packed(gate, STREAM)) == 10

@@ -15,8 +15,10 @@ from typing import Protocol
 from services.kernel.core import logs
 from services.kernel.core.errors import CadabraError, InvalidRecord, Retryable, Throttled, TimedOut
 from services.kernel.core.retry import Retry
+from services.kernel.streams import producer_packs
 from services.kernel.streams.byte_budget import ByteBudget
 from services.kernel.streams.producer_metrics import ProducerMetrics
+from services.kernel.streams.producer_packs import Pack, Packs, Waiting
 from services.kernel.streams.producer_queue import BatchQueue, Entry
 from services.kernel.streams.records import Put, Stored
 
@@ -54,6 +56,12 @@ class Producer:
         in_flight: calls at the same time.
         put_timeout_s: after which a put gives up waiting, seconds from when it was taken.
         retry: gives the pauses; its budget is not used, `put_timeout_s` is the bound.
+        aggregate: pack small records into aggregates, for readers that take them apart, as this project's consumer
+            group and the Kinesis Client Library do. Then `linger_s` is how long an aggregate waits to be filled;
+            0.1 is KPL's. Every producer of a stream must do the same, or a key's records go to two shards.
+        aggregate_groups: a power of two up to 256, at least the shards that the stream will ever have: see
+            `producer_packs`. Fewer fill better; another number sends a key to another shard.
+        aggregate_bytes: an aggregate's bound, KPL's by default; a larger record goes in an aggregate of its own.
     """
 
     def __init__(
@@ -69,6 +77,10 @@ class Producer:
         put_timeout_s: float = 10.0,
         retry: Retry | None = None,
         metrics: ProducerMetrics | None = None,
+        aggregate: bool = False,
+        aggregate_groups: int = 64,
+        aggregate_bytes: int = 50 * 1024,
+        aggregate_records: int = 4_096,
     ) -> None:
         self.stream = stream
         self._kinesis = kinesis
@@ -82,6 +94,8 @@ class Producer:
         self._loop = asyncio.get_running_loop()
         self._pending = ByteBudget(max_pending_bytes)
         self._unsettled = 0
+        self._packs = Packs(aggregate_groups if aggregate else 1, aggregate_records, aggregate_bytes)
+        self._aggregate = aggregate
         self._queue = BatchQueue(min(max_records, MAX_RECORDS), max_bytes)
         self._due = False  # the batch at the head has lingered long enough
         self._linger: asyncio.TimerHandle | None = None
@@ -99,7 +113,7 @@ class Producer:
     async def put(self, partition_key: str, data: bytes, *, wait: bool = False) -> Stored:
         """Put one record and return once the stream has it.
 
-        Cancelling it takes the record back if it was not sent yet; other puts are not touched.
+        Cancelling it takes the record back if it was not sent yet, nor packed with others; other puts are not touched.
 
         Args:
             partition_key: 1 to 256 characters.
@@ -116,7 +130,7 @@ class Producer:
             MissingResource, Misconfigured, Refused: the call can never succeed.
             ValueError: the partition key is empty or too long.
         """
-        size = _size_bytes(partition_key, data)
+        size = _size_bytes(partition_key, data, producer_packs.OVERHEAD_BYTES if self._aggregate else 0)
         if self._pending.try_reserve(size + OVERHEAD_BYTES):
             self._unsettled += 1
         elif wait:
@@ -125,6 +139,8 @@ class Producer:
             if self._metrics is not None:
                 self._metrics.producer_refused.inc()
             raise Throttled(f"{self.stream}: {self.pending_bytes} bytes wait already")
+        if self._aggregate:
+            return await self._put_packed(partition_key, data, size + OVERHEAD_BYTES)
         entry = self._take(partition_key, data, size)
         try:
             return await entry.future
@@ -140,6 +156,7 @@ class Producer:
         Takes at most the put timeout and one call.
         """
         while self._unsettled or self._calls:
+            self._seal_all()
             self._due = True
             self._dispatch()
             self._idle.clear()
@@ -154,21 +171,74 @@ class Producer:
             self._note_idle()
             raise
 
+    async def _put_packed(self, key: str, data: bytes, held: int) -> Stored:
+        packs = self._packs
+        group = packs.group_of(key)
+        pack = packs.find(group)
+        if pack is not None and not packs.fits(pack, key, data):
+            self._seal(pack)
+            pack = None
+        if pack is None:
+            pack = packs.begin(group, self._entry(packs.key_of(group), b"", 0, held))
+        else:
+            self._unsettled -= 1  # settled with the entry of its aggregate
+            pack.entry.held += held
+        one = Waiting(key, data, held, self._loop.create_future())
+        if packs.add(pack, one):
+            self._seal(pack)
+        elif self._linger is None:
+            self._linger = self._loop.call_later(self._linger_s, self._on_linger)
+        try:
+            return await one.future
+        except asyncio.CancelledError:
+            self._take_back(pack, one)
+            raise
+
+    def _take_back(self, pack: Pack, one: Waiting) -> None:
+        if pack.sealed or pack.entry.held == 0:
+            return
+        pack.waiting.remove(one)
+        if pack.waiting:
+            pack.entry.held -= one.held
+            self._pending.release(one.held)
+        else:
+            self._packs.close(pack)
+            pack.entry.future.cancel()
+            self._settle(pack.entry)
+
+    def _seal(self, pack: Pack) -> None:
+        """Queue an aggregate."""
+        self._packs.close(pack)
+        pack.seal()
+        self._enqueue(pack.entry)
+
+    def _seal_all(self) -> None:
+        for pack in self._packs.close_all():
+            self._seal(pack)
+
     def _take(self, key: str, data: bytes, size: int) -> Entry:
+        entry = self._entry(key, data, size, size + OVERHEAD_BYTES)
+        self._enqueue(entry)
+        return entry
+
+    def _entry(self, key: str, data: bytes, size: int, held: int) -> Entry:
         deadline = self._loop.time() + self._put_timeout_s
-        entry = Entry(key, data, size, size + OVERHEAD_BYTES, deadline, self._loop.create_future())
+        entry = Entry(key, data, size, held, deadline, self._loop.create_future())
         self._by_deadline.append(entry)
         if self._sweep is None:
             self._sweep = self._loop.call_at(deadline, self._on_deadline)
+        return entry
+
+    def _enqueue(self, entry: Entry) -> None:
         self._queue.add(entry)
         if self._due or self._queue.full:
             self._dispatch()
         elif self._linger is None:
             self._linger = self._loop.call_later(self._linger_s, self._on_linger)
-        return entry
 
     def _on_linger(self) -> None:
         self._linger = None
+        self._seal_all()
         self._due = True
         self._dispatch()
 
@@ -184,7 +254,7 @@ class Producer:
             call.add_done_callback(self._on_sent)
         if not self._queue.records:
             self._due = False
-            if self._linger is not None:
+            if self._linger is not None and not self._packs:
                 self._linger.cancel()
                 self._linger = None
 
@@ -220,7 +290,7 @@ class Producer:
         stored = 0
         for entry, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Stored):
-                stored += 1
+                stored += entry.records
                 entry.in_flight = False
                 if not entry.future.done():
                     entry.future.set_result(outcome)
@@ -311,10 +381,10 @@ class Producer:
             self._sweep = self._loop.call_at(self._by_deadline[0].deadline, self._on_deadline)
 
 
-def _size_bytes(partition_key: str, data: bytes) -> int:
+def _size_bytes(partition_key: str, data: bytes, overhead: int) -> int:
     if not 1 <= len(partition_key) <= MAX_KEY_CHARACTERS:
         raise ValueError(f"a partition key has 1 to {MAX_KEY_CHARACTERS} characters")
-    size = len(data) + len(partition_key.encode())
+    size = len(data) + len(partition_key.encode()) + overhead
     if size > MAX_RECORD_BYTES:
         raise InvalidRecord("too_large", f"the record has {size} bytes, a stream takes {MAX_RECORD_BYTES}")
     return size

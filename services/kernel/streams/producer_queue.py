@@ -16,6 +16,7 @@ class Entry:
     Args:
         size_bytes: data and key.
         held: bytes of the pending budget; 0 once they are given back.
+        records: how many were put with it: more than one in an aggregate.
         deadline: when its put gives up, by the loop's clock.
     """
 
@@ -28,6 +29,7 @@ class Entry:
         "in_flight",
         "key",
         "queued",
+        "records",
         "size_bytes",
     )
 
@@ -46,6 +48,7 @@ class Entry:
         self.held = held
         self.deadline = deadline
         self.future = future
+        self.records = 1
         self.attempts = 0
         self.queued = False
         self.in_flight = False
