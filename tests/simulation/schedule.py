@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any, cast
 
+from services.kernel.adapters.dynamodb import DynamoDB
+from services.kernel.adapters.kinesis import Kinesis
+from services.kernel.core.retry import Retry
 from services.kernel.streams.lease import Lease, from_item
+from services.kernel.streams.lease_table import LeaseTable
+from services.kernel.streams.operator import Operator
 from tests.simulation.virtual_loop import VirtualLoop, run
 from tests.simulation.worker import SETTINGS, STATES, Worker
-from tests.simulation.world import Broken, World
+from tests.simulation.world import Broken, SimClient, Trouble, World
 
 MIN_RECORDS = 200
 LOAD_S = 12.0
@@ -67,6 +74,7 @@ class Schedule:
         self._healed_at_s = 0.0
         self._under_told_since_s = 0.0
         self._records = MIN_RECORDS + rng.randint(0, 40)
+        self._commands: list[asyncio.Task[None]] = []
         self._workers = [Worker(self._world, n, rng) for n in range(rng.choice((1, 2, 2, 3, 3, 4, 5, 8)))]
         self._faults: dict[str, Callable[[Worker], None]] = {
             "split": self._split,
@@ -84,6 +92,8 @@ class Schedule:
             "sink away": self._sink_away,
             "killed": self._kill,
             "drained": self._drain,
+            "rewound": self._rewind,
+            "asked to hand back": self._ask_back,
         }
 
     async def play(self) -> None:
@@ -101,6 +111,7 @@ class Schedule:
             self._check_workers()
         await self._heal()
         await self._until(self._nobody_frozen, "every worker runs")
+        await self._until(self._commands_done, "every operator's command ends")
         await self._until(lambda: self._world.all_handled, "every record is handled")
         await self._until(self._checkpointed, "every checkpoint is at its shard's tip")
         await self._until(self._balanced, "the leases are balanced within one")
@@ -166,6 +177,12 @@ class Schedule:
             worker.ready_at_s or 0.0,
         )
         return worker.alive and worker.ready and hindered_until_s + SETTINGS.lease_time_s < self._loop.time()
+
+    def _commands_done(self) -> bool:
+        for command in self._commands:
+            if command.done() and not command.cancelled() and (error := command.exception()):
+                raise Broken(f"an operator's command failed: {error!r}") from error
+        return all(command.done() for command in self._commands)
 
     def _nobody_frozen(self) -> bool:
         return all(worker.life.frozen_until_s <= self._loop.time() for worker in self._workers)
@@ -259,6 +276,42 @@ class Schedule:
 
     def _drain(self, worker: Worker) -> None:
         worker.stopping.set()
+
+    def _rewind(self, _worker: Worker) -> None:
+        at_ms = int(self._rng.uniform(0, self._now()) * 1000)
+        shard = self._rng.choice(list(self._world.shards.values()))
+
+        async def rewind() -> None:
+            operator, client = self._operator()
+            if self._rng.random() < 0.5:
+                await operator.rewind_to_time(cast(Kinesis, client), "sim", at_ms)
+            elif shard.numbers:
+                numbers = {shard.shard.shard_id: self._rng.choice(shard.numbers)}
+                with contextlib.suppress(ValueError):  # it was not read that far
+                    await operator.rewind_to_sequences(numbers)
+
+        self._operate(rewind())
+
+    def _ask_back(self, _worker: Worker) -> None:
+        owned = [lease for lease in self._leases().values() if lease.owner is not None and not lease.ended]
+
+        async def release() -> None:
+            if owned:
+                await self._operator()[0].release([self._rng.choice(owned)])
+
+        self._operate(release())
+
+    def _operator(self) -> tuple[Operator, SimClient]:
+        client = SimClient(self._world, Trouble(lose_answers=self._rng.choice((0.0, 0.3))), self._rng)
+        table = LeaseTable(cast(DynamoDB, client), "leases")
+        return Operator(table, SETTINGS.lease_time_s, self._loop.time, Retry(rng=self._rng)), client
+
+    def _operate(self, command: Coroutine[Any, Any, None]) -> None:
+        """Run an operator's command; some are interrupted half way, which has to be harmless."""
+        task = self._loop.create_task(command)
+        self._commands.append(task)
+        if self._rng.random() < 0.3:
+            self._loop.call_later(self._rng.uniform(0.0, 1.0), task.cancel)
 
 
 def empty_cells(cells: Counter[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -59,12 +59,13 @@ class SimMetrics:
 class SimRejects:
     """Takes dead letters; durable at once."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, by: str) -> None:
         self._world = world
+        self._by = by
 
     async def put(self, *_arguments: Any, sequence_number: int, **_named: Any) -> str:
         self._world.rejected.add(sequence_number)
-        self._world.handled[sequence_number] += 1
+        self._world.kept(sequence_number, self._by)
         return str(sequence_number)
 
 
@@ -95,7 +96,7 @@ class Worker:
             cast(Kinesis, client),
             LeaseTable(cast(DynamoDB, client), "leases"),
             per_record(self._handle, concurrency=6, retry=Retry(rng=self._rng)),
-            cast(RejectedSink, SimRejects(self.world)),
+            cast(RejectedSink, SimRejects(self.world, f"w{self.number}-{self._lives}")),
             SETTINGS,
             cast(GroupMetrics, self.metrics),
             worker_id=f"w{self.number}-{self._lives}",
@@ -115,7 +116,7 @@ class Worker:
             raise Unavailable("the sink is away")
         if record.sequence_number % 97 == 13:
             raise InvalidRecord("contract_violation", "every ninety-seventh is bad")
-        self.world.effect(record)
+        self.world.effect(record, self.group.worker_id)
         if self._rng.random() < self.trouble.lose_answers:
             raise TimedOut("the sink's answer was lost")
 

@@ -17,7 +17,7 @@ from typing import Any
 from services.kernel.adapters.dynamodb import ConditionFailed
 from services.kernel.adapters.kinesis import ExpiredIterator
 from services.kernel.core.errors import MissingResource, Throttled, TimedOut, Unavailable
-from services.kernel.streams.lease import from_item
+from services.kernel.streams.lease import Lease, from_item
 from services.kernel.streams.records import Fetch, Position, Record, Shard
 
 MAX_HASH = 2**128 - 1
@@ -37,6 +37,14 @@ class SimShard:
     records: list[Record] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     children: list[str] = field(default_factory=list)
+
+    def place(self, position: Position) -> int:
+        """Where in its records a position is."""
+        if position.sequence_number is not None:
+            return bisect.bisect_right(self.numbers, position.sequence_number)
+        if position.timestamp_ms is not None:
+            return bisect.bisect_left(self.records, position.timestamp_ms, key=lambda r: r.arrived_at_ms)
+        return 0
 
     @property
     def start(self) -> int:
@@ -78,6 +86,8 @@ class World:
         self._before: dict[int, int] = {}
         self._first_done: set[int] = set()
         self._done_upto: dict[str, int] = {}
+        self.rewinds = 0
+        self._owed: set[int] = set()  # to be handled again since a rewind
         width = (MAX_HASH + 1) // shards
         for n in range(shards):
             end = MAX_HASH if n == shards - 1 else (n + 1) * width - 1
@@ -140,11 +150,26 @@ class World:
 
     # the judge -------------------------------------------------------------------------
 
-    def effect(self, record: Record) -> None:
-        """A record's effect happened, for the first time or again."""
+    def effect(self, record: Record, by: str) -> None:
+        """A record's effect happened, for the first time or again.
+
+        Args:
+            by: the worker's id.
+        """
         number = record.sequence_number
+        # Only the owner reads again; what a zombie does late is no answer to a rewind.
+        if number in self._owed and self.rows[record.shard_id].get("leaseOwner") == {"S": by}:
+            self._judge_again(record)
+            self._owed.discard(number)
         if number not in self.handled:
             self._judge_first(record)
+        self.handled[number] += 1
+
+    def kept(self, number: int, by: str) -> None:
+        """A record became a dead letter."""
+        name = next(name for name, shard in self.shards.items() if number in shard.numbers)
+        if self.rows[name].get("leaseOwner") == {"S": by}:
+            self._owed.discard(number)
         self.handled[number] += 1
 
     def _judge_first(self, record: Record) -> None:
@@ -154,6 +179,13 @@ class World:
         shard = self.shards[record.shard_id]
         for parent in shard.shard.parents:
             self._judge_parent(record, parent)
+
+    def _judge_again(self, record: Record) -> None:
+        if self._before.get(record.sequence_number) in self._owed:
+            self._break(f"record {record.sequence_number} was handled again before its predecessor")
+        for parent in self.shards[record.shard_id].shard.parents:
+            if not self._owed.isdisjoint(self.shards[parent].numbers):
+                self._break(f"{record.shard_id} was read again before the end of {parent}")
 
     def _judge_parent(self, record: Record, parent: str) -> None:
         if parent in self._ancestors_done:
@@ -169,9 +201,12 @@ class World:
         before = from_item(old) if old else None
         if lease is None:
             return
-        if before is not None and lease.counter <= before.counter and lease.paused == before.paused:
+        if before is not None and lease.counter <= before.counter and not _is_an_operators(before, lease):
             self._break(f"the counter of {lease.shard_id} did not rise")
         shard = self.shards[lease.shard_id]
+        if before is not None and before.rewind_to is not None and lease.rewind_to is None:
+            self._judge_rewind(shard, before.rewind_to, lease)
+            return
         if before is not None and before.ended and not lease.ended:
             self._break(f"{lease.shard_id} came back from its end")
         if lease.checkpoint.isdigit():
@@ -186,13 +221,25 @@ class World:
             return
         self._judge_durable(shard, upto)
 
+    def _judge_rewind(self, shard: SimShard, request: str, lease: Lease) -> None:
+        """The checkpoint goes where it was asked to go, leaves nothing out, and what follows is owed again."""
+        name = shard.shard.shard_id
+        if request not in (lease.checkpoint, f"{lease.checkpoint}:{lease.timestamp_ms}"):
+            self._break(f"{name} was to be rewound to {request} and went to {lease.checkpoint}")
+        start = shard.place(lease.position)
+        if any(number not in self.handled for number in shard.numbers[:start]):
+            self._break(f"{name} was rewound to {request}, past an open record")
+        self._owed.update(number for number in shard.numbers[start:] if number in self.handled)
+        self._done_upto[name] = shard.numbers[start - 1] if start else 0
+        self.rewinds += 1
+
     def _judge_durable(self, shard: SimShard, upto: int) -> None:
         name = shard.shard.shard_id
         done = self._done_upto.get(name, 0)
         for place in range(
             bisect.bisect_right(shard.numbers, done), bisect.bisect_right(shard.numbers, upto)
         ):
-            if shard.numbers[place] not in self.handled:
+            if shard.numbers[place] not in self.handled or shard.numbers[place] in self._owed:
                 self._break(f"{name} was checkpointed at {upto} past the open record {shard.numbers[place]}")
         self._done_upto[name] = max(done, upto)
 
@@ -208,8 +255,8 @@ class World:
 
     @property
     def all_handled(self) -> bool:
-        """Whether no record is without its effect."""
-        return len(self.handled) == self._number
+        """Whether no record is without its effect, those included that a rewind asked for again."""
+        return len(self.handled) == self._number and not self._owed
 
     def oldest_open_s(self) -> float:
         """Age of the oldest record that was not handled, virtual seconds."""
@@ -261,9 +308,7 @@ class SimClient:
         shard = self._world.shards.get(shard_id)
         if shard is None:
             raise MissingResource(shard_id)
-        index = 0
-        if position.sequence_number is not None:
-            index = bisect.bisect_right(shard.numbers, position.sequence_number)
+        index = shard.place(position)
         return f"{shard_id}|{index}|{self._world.loop.time() + ITERATOR_LIFE_S}|{self._world.epoch}"
 
     async def get_records(self, iterator: str, limit: int, stream: str = "", shard_id: str = "") -> Fetch:
@@ -329,10 +374,24 @@ class SimClient:
         self._answer()
 
 
+def _is_an_operators(before: Lease, after: Lease) -> bool:
+    """Whether a write is a request or its like, perhaps repeated, which leaves the counter to the owner."""
+    if before == after:
+        return True
+    return (before.paused, before.rewind_to, before.release_asked_of) != (
+        after.paused,
+        after.rewind_to,
+        after.release_asked_of,
+    )
+
+
 def _holds(condition: str, row: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
     for part in condition.split(" AND "):
         if part.startswith("attribute_not_exists("):
             if part[21:-1] in row:
+                return False
+        elif part.startswith("attribute_exists("):
+            if part[17:-1] not in row:
                 return False
         else:
             name, _, value = part.split(" ")

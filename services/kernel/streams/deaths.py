@@ -41,7 +41,14 @@ def advanced(lease: Lease, checkpoint: str, sub_sequence: int) -> Lease:
         and checkpoint.isdigit()
         and int(checkpoint) >= lease.attempt_sequence
     )
-    moved = replace(lease, checkpoint=checkpoint, sub_sequence=sub_sequence, deaths=0, owner_switches=0)
+    moved = replace(
+        lease,
+        checkpoint=checkpoint,
+        sub_sequence=sub_sequence,
+        timestamp_ms=None,
+        deaths=0,
+        owner_switches=0,
+    )
     return replace(moved, attempt_sequence=None, attempts=0) if passed or not checkpoint.isdigit() else moved
 
 

@@ -24,6 +24,7 @@ from services.kernel.streams.lease_watch import LeaseWatch
 from services.kernel.streams.processor import ProcessorFactory
 from services.kernel.streams.records import Shard
 from services.kernel.streams.rejected import RejectedSink
+from services.kernel.streams.rewind import rewound
 from services.kernel.streams.shard_consumer import HandlerFailed, Outcome, ShardConsumer, Surroundings
 
 LOOKS_PER_LEASE_TIME = 4
@@ -81,7 +82,8 @@ class ConsumerGroup:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._listed: dict[str, Shard] = {}
         self._synced_at_s: float | None = None
-        self._draining = asyncio.Event()
+        self._takes_nothing_until_s = self._clock()
+        self._stopping = False
         self._wake = asyncio.Event()
         self._crash: HandlerFailed | None = None
         self._lost: frozenset[str] = frozenset()
@@ -139,7 +141,9 @@ class ConsumerGroup:
             return
 
     async def _drain(self) -> None:
-        self._draining.set()
+        self._stopping = True
+        for consumer in self._consumers.values():
+            consumer.stop()
         if self._tasks:
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
@@ -152,16 +156,41 @@ class ConsumerGroup:
         for shard_id, consumer in self._consumers.items():
             if shard_id in leases:
                 consumer.seen_in_table(leases[shard_id])
+        leases = await self._answer_rewinds(leases)
         ready = {k: v for k, v in leases.items() if self._may_be_read(v, leases)}
         await self._adopt(ready)
+        await self._take_share(ready, now_s)
+        await self._measure(leases, now_s)
+
+    async def _take_share(self, ready: Mapping[str, Lease], now_s: float) -> None:
+        if now_s < self._takes_nothing_until_s:
+            return  # an operator wants the others to have what was handed back
         holdings = [self._watch.holding(lease, now_s) for lease in ready.values()]
         patience_s = PATIENCE_IN_LEASE_TIMES * self._settings.lease_time_s
         settings = self._settings
-        for shard_id in assignment.choose(
+        chosen = assignment.choose(
             self.worker_id, holdings, settings.max_leases, settings.max_steals, patience_s, self._rng
-        ):
+        )
+        for shard_id in await self._still_ready(chosen, ready):
             await self._take(ready[shard_id], self._watch.is_free(ready[shard_id], now_s))
-        await self._measure(leases, now_s)
+
+    async def _still_ready(self, chosen: list[str], ready: Mapping[str, Lease]) -> list[str]:
+        """Look again at children that were not started: a scan may see a rewound child beside an older parent."""
+        if all(ready[shard_id].started or not ready[shard_id].parents for shard_id in chosen):
+            return chosen
+        leases = await self._leases.read()
+        return [s for s in chosen if s in leases and self._may_be_read(leases[s], leases)]
+
+    async def _answer_rewinds(self, leases: Mapping[str, Lease]) -> dict[str, Lease]:
+        """Rewind the free leases that an operator asked for; most are of shards that had ended."""
+        answered = dict(leases)
+        for lease in leases.values():
+            if lease.rewind_to is None or lease.owner is not None or lease.shard_id not in self._listed:
+                continue
+            lease_now = await self._leases.take(lease, rewound(lease))
+            if lease_now is not None:
+                answered[lease.shard_id] = lease_now
+        return answered
 
     def _sync_is_due(self, leases: Mapping[str, Lease]) -> bool:
         if self._synced_at_s is None or not leases.keys() >= self._listed.keys():
@@ -205,7 +234,10 @@ class ConsumerGroup:
             return
         change = deaths.taken_over if free else deaths.stolen
         held_since = HeldLease(self._leases, seen, self._settings.lease_time_s, self._clock)
-        lease = await self._leases.take(seen, change(seen, self.worker_id))
+        taken = change(seen, self.worker_id)
+        if seen.rewind_to is not None:
+            taken = rewound(taken)
+        lease = await self._leases.take(seen, taken)
         if lease is None:
             return
         held_since.lease = lease
@@ -218,7 +250,7 @@ class ConsumerGroup:
 
     async def _consume(self, consumer: ShardConsumer) -> None:
         try:
-            outcome = await consumer.run(self._draining)
+            outcome = await consumer.run()
         except HandlerFailed as error:
             self._crash = self._crash or error
             log.error("handler_failed", error=error.__cause__, shard_id=consumer.shard_id)
@@ -236,6 +268,10 @@ class ConsumerGroup:
 
     def _note(self, consumer: ShardConsumer, outcome: Outcome) -> None:
         log.info("lease_given_up", shard_id=consumer.shard_id, outcome=outcome.value)
+        if outcome is Outcome.RELEASED and not self._stopping:
+            self._takes_nothing_until_s = (
+                self._clock() + PATIENCE_IN_LEASE_TIMES * self._settings.lease_time_s
+            )
         if outcome is Outcome.LOST:
             self._metrics.leases_lost.inc()
         if outcome in (Outcome.ENDED, Outcome.GONE):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from services.kernel.streams.lease import Lease
 from services.kernel.streams.lease_table import LeaseLost, LeaseTable
+from services.kernel.streams.rewind import rewound
 
 
 class HeldLease:
@@ -36,8 +38,25 @@ class HeldLease:
         """Seconds since the last write that is known to have succeeded began."""
         return self._clock() - self._written_at_s
 
-    async def update(self, change: Callable[[Lease], Lease]) -> Lease:
+    async def rewind(self, rewind_to: str | None) -> Lease:
+        """Answer an operator's rewind and release the lease, so that its shard is read anew.
+
+        Args:
+            rewind_to: the request, None when it was taken back.
+
+        Raises:
+            RequestChanged: another request came meanwhile.
+            LeaseLost, Retryable: as `update`.
+        """
+        if rewind_to is None:
+            return await self.update(lambda lease: replace(lease, owner=None))
+        return await self.update(lambda lease: replace(rewound(lease), owner=None), rewind_to)
+
+    async def update(self, change: Callable[[Lease], Lease], rewind_to: str | None = None) -> Lease:
         """Write the lease as `change` makes it; every write is a heartbeat too.
+
+        Args:
+            rewind_to: the request that this write answers, if it does.
 
         Raises:
             LeaseLost: another worker holds it, or may do so since too much time has passed.
@@ -50,7 +69,8 @@ class HeldLease:
                 raise LeaseLost(f"no heartbeat of {self.lease.shard_id} succeeded within the lease time")
             try:
                 async with asyncio.timeout(left_s):
-                    self.lease = await self._table.write(self.lease, change(self.lease))
+                    seen = replace(self.lease, rewind_to=rewind_to)
+                    self.lease = await self._table.write(seen, change(seen))
             except TimeoutError as error:
                 raise LeaseLost(f"no heartbeat of {self.lease.shard_id} was answered in time") from error
             self._written_at_s = began_at_s

@@ -37,10 +37,21 @@ class LagProbe:
 
     async def _probe(self, lease: Lease) -> int:
         try:
-            iterator = await self._kinesis.shard_iterator(self._stream, lease.shard_id, lease.position)
-            fetch = await self._kinesis.get_records(iterator, 1, stream=self._stream)
+            return await lag_at_checkpoint_ms(self._kinesis, self._stream, lease, self._wall_clock)
         except (Retryable, MissingResource):
             return 0  # the next probe tells; meanwhile it grows from here
-        # What Kinesis tells is how far the reading would be behind after the record that it gave.
-        age_ms = int(self._wall_clock() * 1000) - fetch.records[0].arrived_at_ms if fetch.records else 0
-        return max(fetch.millis_behind_latest, age_ms)
+
+
+async def lag_at_checkpoint_ms(
+    kinesis: Kinesis, stream: str, lease: Lease, wall_clock: Callable[[], float]
+) -> int:
+    """How far a lease's checkpoint is behind the tip of its shard, in milliseconds.
+
+    Raises:
+        Retryable, MissingResource: the shard could not be read.
+    """
+    iterator = await kinesis.shard_iterator(stream, lease.shard_id, lease.position)
+    fetch = await kinesis.get_records(iterator, 1, stream=stream)
+    # What Kinesis tells is how far the reading would be behind after the record that it gave.
+    age_ms = int(wall_clock() * 1000) - fetch.records[0].arrived_at_ms if fetch.records else 0
+    return max(fetch.millis_behind_latest, age_ms)

@@ -14,6 +14,7 @@ from typing import Any
 from services.kernel.streams.records import LATEST, TRIM_HORIZON, Position
 
 SHARD_END = "SHARD_END"
+AT_TIMESTAMP = "AT_TIMESTAMP"
 Item = Mapping[str, Mapping[str, Any]]
 
 
@@ -26,13 +27,16 @@ class Lease:
         owner: id of the worker that holds it, None when it is free.
         counter: rises with every write of the owner; a reader that sees it stand still for the lease time
             may take the lease.
-        checkpoint: TRIM_HORIZON, LATEST, SHARD_END, or the decimal sequence number up to which every effect is
-            durable.
+        checkpoint: TRIM_HORIZON, LATEST, AT_TIMESTAMP, SHARD_END, or the decimal sequence number up to which
+            every effect is durable.
         sub_sequence: how far inside an aggregated record; 0 otherwise.
         deaths: how many owners ended without releasing it since the checkpoint last moved.
         attempt_sequence: the record that was at work alone when an owner ended, None when unknown.
         attempts: how often it was.
         paused: why reading is paused until an operator resumes it, None when it is not.
+        timestamp_ms: where AT_TIMESTAMP is, UTC milliseconds since the epoch; None with any other checkpoint.
+        rewind_to: the checkpoint that an operator asks for, see `rewind`; None when nobody does.
+        release_asked_of: the owner that an operator asks to hand the lease back, None when nobody does.
     """
 
     shard_id: str
@@ -49,6 +53,9 @@ class Lease:
     attempt_sequence: int | None = None
     attempts: int = 0
     paused: str | None = None
+    timestamp_ms: int | None = None
+    rewind_to: str | None = None
+    release_asked_of: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -57,14 +64,21 @@ class Lease:
 
     @property
     def started(self) -> bool:
-        """Whether some of the shard was already checkpointed."""
-        return self.checkpoint not in (TRIM_HORIZON, LATEST)
+        """Whether some of the shard was already checkpointed, since the last rewind if there was one."""
+        return self.checkpoint not in (TRIM_HORIZON, LATEST, AT_TIMESTAMP)
 
     @property
     def position(self) -> Position:
         """Where a new owner begins to read; an aggregated record that is half done is read again."""
         if self.checkpoint in (TRIM_HORIZON, LATEST):
             return Position(self.checkpoint)
+        if self.checkpoint == AT_TIMESTAMP:
+            # KCL keeps no time beside the sentinel: a row without one is read from its oldest record.
+            return (
+                Position.trim_horizon()
+                if self.timestamp_ms is None
+                else Position.at_timestamp(self.timestamp_ms)
+            )
         number = int(self.checkpoint)
         return Position("AT_SEQUENCE_NUMBER", number) if self.sub_sequence else Position.after(number)
 
@@ -83,10 +97,14 @@ def to_item(lease: Lease) -> dict[str, dict[str, Any]]:
         "startingHashKey": lease.starting_hash_key,
         "endingHashKey": lease.ending_hash_key,
         "pausedReason": lease.paused,
+        "rewindTo": lease.rewind_to,
+        "releaseAskedOf": lease.release_asked_of,
     }
     item.update({name: {"S": value} for name, value in texts.items() if value is not None})
     sets = {"parentShardId": lease.parents, "childShardIds": lease.children}
     item.update({name: {"SS": list(value)} for name, value in sets.items() if value})
+    if lease.timestamp_ms is not None:
+        item["checkpointTimestampMs"] = {"N": str(lease.timestamp_ms)}
     if lease.deaths:
         item["deaths"] = {"N": str(lease.deaths)}
     if lease.attempt_sequence is not None:
@@ -119,6 +137,9 @@ def from_item(item: Item) -> Lease | None:
         attempt_sequence=None if attempt is None else int(attempt),
         attempts=_number(item, "attempts"),
         paused=_text(item, "pausedReason"),
+        timestamp_ms=_number(item, "checkpointTimestampMs") if "checkpointTimestampMs" in item else None,
+        rewind_to=_text(item, "rewindTo"),
+        release_asked_of=_text(item, "releaseAskedOf"),
     )
 
 

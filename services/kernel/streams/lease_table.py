@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from services.kernel.adapters.dynamodb import ConditionFailed, DynamoDB
-from services.kernel.core.errors import CadabraError
+from services.kernel.core.errors import CadabraError, Retryable
 from services.kernel.streams.lease import Lease, from_item, to_item
 
 _FREE = "attribute_not_exists(leaseKey)"
@@ -20,6 +20,10 @@ _UNCHANGED_AND_FREE = "leaseCounter = :counter AND attribute_not_exists(leaseOwn
 
 class LeaseLost(CadabraError):
     """Somebody else holds the lease now; whatever is at work for it must stop."""
+
+
+class RequestChanged(Retryable):
+    """An operator's request was replaced by another one while it was being answered."""
 
 
 class LeaseTable:
@@ -61,8 +65,24 @@ class LeaseTable:
         """
         try:
             return await self._replace(seen, taken, ours=seen.owner == taken.owner)
-        except LeaseLost:
+        except (LeaseLost, RequestChanged):
             return None
+
+    async def free(self, seen: Lease, freed: Lease) -> bool:
+        """Take a lease from an owner that does not write any more.
+
+        Args:
+            seen: the lease as it stood still.
+            freed: the same lease without an owner.
+
+        Returns:
+            False when it changed meanwhile.
+        """
+        try:
+            await self._replace(seen, freed, ours=False)
+        except (LeaseLost, RequestChanged):
+            return False
+        return True
 
     async def write(self, held: Lease, changed: Lease) -> Lease:
         """Write a held lease: a heartbeat, a checkpoint, a mark, or its release.
@@ -117,6 +137,37 @@ class LeaseTable:
             condition="attribute_exists(leaseKey)",
         )
 
+    async def ask_release(self, seen: Lease) -> None:
+        """Ask the owner of a lease to hand it back; whoever takes or releases it removes the request.
+
+        Raises:
+            ConditionFailed: that owner no longer holds it.
+        """
+        await self._dynamodb.update_item(
+            self.table,
+            {"leaseKey": {"S": seen.shard_id}},
+            "SET releaseAskedOf = :owner",
+            condition="leaseOwner = :owner",
+            values={":owner": {"S": str(seen.owner)}},
+        )
+
+    async def ask_rewind(self, shard_id: str, rewind_to: str) -> None:
+        """Ask for another checkpoint; the owner answers, or for a free lease whoever sees it.
+
+        Args:
+            rewind_to: as `rewind.request` writes it; replaces an earlier request that is not answered yet.
+
+        Raises:
+            ConditionFailed: there is no such lease.
+        """
+        await self._dynamodb.update_item(
+            self.table,
+            {"leaseKey": {"S": shard_id}},
+            "SET rewindTo = :to",
+            condition="attribute_exists(leaseKey)",
+            values={":to": {"S": rewind_to}},
+        )
+
     async def accept_loss(self, shard_id: str) -> None:
         """Declare a shard that the stream no longer has as read to its end, so that its children may start.
 
@@ -126,7 +177,7 @@ class LeaseTable:
         await self._dynamodb.update_item(
             self.table,
             {"leaseKey": {"S": shard_id}},
-            "SET checkpoint = :end REMOVE leaseOwner",
+            "SET checkpoint = :end REMOVE leaseOwner, checkpointTimestampMs, rewindTo",
             condition="attribute_exists(leaseKey)",
             values={":end": {"S": "SHARD_END"}},
         )
@@ -145,17 +196,26 @@ class LeaseTable:
                     return wanted
                 if not ours or found.owner != seen.owner:
                     raise LeaseLost(f"lease of {seen.shard_id} is held by another worker") from error
+                if _answers(seen, wanted) and found.rewind_to != seen.rewind_to:
+                    raise RequestChanged(seen.shard_id) from error
                 counter = found.counter  # of an earlier write of ours, whose answer was lost
             else:
                 return wanted
 
     async def _update(self, seen: Lease, counter: int, wanted: Lease) -> None:
-        expression, names, values = _update_expression(wanted)
+        sets, removes, names, values = _update_expression(wanted)
         values[":counter"] = {"N": str(counter)}
         condition = _UNCHANGED_AND_FREE
         if seen.owner is not None:
             condition = _UNCHANGED
             values[":owner"] = {"S": seen.owner}
+        if wanted.owner != seen.owner:
+            removes.append("releaseAskedOf")
+        if _answers(seen, wanted):
+            condition += " AND rewindTo = :answered"
+            values[":answered"] = {"S": str(seen.rewind_to)}
+            removes.append("rewindTo")
+        expression = "SET " + ", ".join(sets) + (" REMOVE " + ", ".join(removes) if removes else "")
         await self._dynamodb.update_item(
             self.table,
             {"leaseKey": {"S": seen.shard_id}},
@@ -172,6 +232,11 @@ def _is_what_we_wrote(found: Lease, wanted: Lease) -> bool:
     return (found.owner, found.counter, found.checkpoint) == (wanted.owner, wanted.counter, wanted.checkpoint)
 
 
+def _answers(seen: Lease, wanted: Lease) -> bool:
+    """Whether a write answers an operator's rewind."""
+    return seen.rewind_to is not None and wanted.rewind_to is None
+
+
 _WRITTEN = {
     "leaseOwner": "owner",
     "leaseCounter": "count",
@@ -182,16 +247,18 @@ _WRITTEN = {
     "deaths": "deaths",
     "attemptSequence": "attempt",
     "attempts": "attempts",
+    "checkpointTimestampMs": "timestamp",
 }
-# Not `pausedReason`: a heartbeat that wrote it would undo an operator's `resume`.
+# Not `pausedReason`, `rewindTo`, `releaseAskedOf`: a heartbeat that wrote them would undo what an operator did.
 
 
-def _update_expression(lease: Lease) -> tuple[str, dict[str, str], dict[str, dict[str, Any]]]:
+def _update_expression(
+    lease: Lease,
+) -> tuple[list[str], list[str], dict[str, str], dict[str, dict[str, Any]]]:
     """Set what the lease has and remove what it lacks; attributes that we do not know stay as they are."""
     item = to_item(lease)
     sets = [f"#{short} = :new_{short}" for name, short in _WRITTEN.items() if name in item]
     removes = [f"#{short}" for name, short in _WRITTEN.items() if name not in item]
-    expression = "SET " + ", ".join(sets) + (" REMOVE " + ", ".join(removes) if removes else "")
     names = {f"#{short}": name for name, short in _WRITTEN.items()}
     values = {f":new_{short}": item[name] for name, short in _WRITTEN.items() if name in item}
-    return expression, names, values
+    return sets, removes, names, values

@@ -15,6 +15,7 @@ from services.kernel.core.retry import Retry
 from services.kernel.streams import deaths
 from services.kernel.streams.byte_budget import ByteBudget
 from services.kernel.streams.checkpoint import CheckpointTracker
+from services.kernel.streams.delivery import Tracked
 from services.kernel.streams.group_metrics import GroupMetrics
 from services.kernel.streams.group_settings import GroupSettings
 from services.kernel.streams.held_lease import HeldLease
@@ -38,6 +39,7 @@ class Outcome(Enum):
     ENDED = "ended"
     RELEASED = "released"
     LOST = "lost"
+    REWOUND = "rewound"
     GONE = "gone"
 
 
@@ -79,22 +81,30 @@ class ShardConsumer:
         self._failed_record: Record | None = None
         self._background: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._stopping = asyncio.Event()
+        self._rewinding = asyncio.Event()
+        self._rewind_to: str | None = None
 
-    async def run(self, draining: asyncio.Event) -> Outcome:
-        """Read until `draining` is set, the shard ends or the lease is lost.
+    def stop(self) -> None:
+        """Ask for a drain and the lease's release; `run` returns once both are done."""
+        self._stopping.set()
+
+    async def run(self) -> Outcome:
+        """Read until it is stopped or rewound, the shard ends or the lease is lost.
 
         Raises:
             HandlerFailed: a handler failed unforeseen; the record is marked in the lease and the lease is free.
         """
         keeper = asyncio.create_task(self._keep())
-        reader = asyncio.create_task(self._read_until(draining))
+        reader = asyncio.create_task(self._read_until(self._stopping))
+        rewinding = asyncio.create_task(self._rewinding.wait())
         try:
-            first: set[asyncio.Future[Any]] = {keeper, reader, self._failed}
+            first: set[asyncio.Future[Any]] = {keeper, reader, rewinding, self._failed}
             await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
             return await self._conclude(keeper, reader)
         finally:
             self._processor.cancel()
-            await _cancelled(keeper, reader, *self._background)
+            await _cancelled(keeper, reader, rewinding, *self._background)
             self._failed.cancel()
             self._closed = True
             self._shared.budget.release(self._open_bytes())
@@ -105,8 +115,10 @@ class ShardConsumer:
             raise HandlerFailed(self.shard_id) from self._failed.exception()
         if keeper.done():
             return self._lost(keeper.exception())
-        if isinstance(reader.exception(), LeaseLost):
+        if reader.done() and isinstance(reader.exception(), LeaseLost):
             return self._lost(reader.exception())
+        if self._rewinding.is_set():
+            return await self._rewind(keeper, reader)
         outcome = reader.result()
         await _cancelled(keeper)
         if outcome is Outcome.GONE:
@@ -118,6 +130,17 @@ class ShardConsumer:
         except LeaseLost:
             return Outcome.LOST
         return outcome
+
+    async def _rewind(self, keeper: asyncio.Task[None], reader: asyncio.Task[Outcome]) -> Outcome:
+        """Stop all work, then answer the operator: nothing that was at work is checkpointed any more."""
+        self._closed = True
+        self._processor.cancel()
+        await _cancelled(keeper, reader)
+        try:
+            await self._shared.retry.call(lambda: self._held.rewind(self._rewind_to))
+        except LeaseLost:
+            return Outcome.LOST
+        return Outcome.REWOUND
 
     def _final(self, lease: Lease, outcome: Outcome) -> Lease:
         if outcome is Outcome.ENDED:
@@ -240,7 +263,7 @@ class ShardConsumer:
         lease = self._held.lease
         deliveries = []
         for record in records:
-            delivery = _Delivery(record, self)
+            delivery = Tracked(record, self)
             if lease.attempt_sequence is not None and deaths.is_poison(lease, record.sequence_number):
                 await delivery.reject(_poison(lease))
             else:
@@ -248,7 +271,7 @@ class ShardConsumer:
         await self._processor.process(deliveries)
 
     async def _hand_out_with_care(self, record: Record) -> None:
-        delivery = _Delivery(record, self)
+        delivery = Tracked(record, self)
         if deaths.is_poison(self._held.lease, record.sequence_number):
             await delivery.reject(_poison(self._held.lease))
             return
@@ -321,7 +344,13 @@ class ShardConsumer:
             return
 
     def seen_in_table(self, lease: Lease) -> None:
-        """Take note of what an operator changed: a pause, or its end."""
+        """Take note of what an operator changed: a pause or its end, a rewind, a lease to hand back."""
+        if lease.owner == self._held.lease.owner:
+            if lease.release_asked_of == lease.owner:
+                self.stop()
+            self._rewind_to = lease.rewind_to
+            if lease.rewind_to is not None:
+                self._rewinding.set()
         pausing = bool(self._background)
         if self.paused is not None and lease.paused is None and not pausing:
             log.info("shard_resumed", shard_id=self.shard_id)
@@ -351,33 +380,6 @@ class ShardConsumer:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
-
-
-class _Delivery:
-    __slots__ = ("_consumer", "done", "record")
-
-    def __init__(self, record: Record, consumer: ShardConsumer) -> None:
-        self.record = record
-        self._consumer = consumer
-        self.done: asyncio.Future[None] | None = None  # set while reading with care
-
-    def acknowledge(self) -> None:
-        self._consumer.acknowledge(self.record)
-        self._finish()
-
-    async def reject(self, error: InvalidRecord) -> None:
-        await self._consumer.reject(self.record, error)
-        self._finish()
-
-    def waiting(self, error: Retryable) -> None:
-        self._consumer.waiting(error, marked=self.done is not None)
-
-    def fail(self, error: BaseException) -> None:
-        self._consumer.fail(self.record, error)
-
-    def _finish(self) -> None:
-        if self.done is not None and not self.done.done():
-            self.done.set_result(None)
 
 
 def _cost(record: Record) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from services.kernel.streams.lease import Lease
-from services.kernel.streams.records import TRIM_HORIZON, Shard
+from services.kernel.streams.records import Shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def readiness(lease: Lease, leases: Mapping[str, Lease], listed: Iterable[str]) 
         return Readiness(False)
     if lease.shard_id not in present:
         return Readiness(False, (lease.shard_id,))
-    if lease.checkpoint != TRIM_HORIZON:
+    if lease.started:
         return Readiness(True)
     open_parents = [p for p in lease.parents if not _read_to_end(p, leases, present)]
     lost = tuple(p for p in open_parents if p not in present)
@@ -72,7 +72,8 @@ def removable(leases: Mapping[str, Lease], listed: Iterable[str]) -> list[Lease]
 
 def _read_to_end(parent: str, leases: Mapping[str, Lease], present: set[str]) -> bool:
     if parent in leases:
-        return leases[parent].ended
+        # An end that an operator wants reopened is none; a shard that is gone cannot be.
+        return leases[parent].ended and (leases[parent].rewind_to is None or parent not in present)
     return parent not in present  # trimmed before this application began
 
 
