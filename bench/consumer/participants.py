@@ -1,0 +1,81 @@
+"""Who is measured: our consumer group, async-kinesis from an environment of its own, and why not KCL."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local.engines import manifest
+from deploy.local.setup import Environment, Step, only_one, take
+
+ROOT = Path(__file__).parents[2]
+PEERS = ROOT / ".venv-bench-peers"
+LOCK = ROOT / "requirements" / "bench-peers.lock"
+OURS, ASYNC_KINESIS = "ours", "async-kinesis 3.0.1"
+KCL = "amazon-kclpy 3.2.0"
+KCL_JAR = "software.amazon.kinesis:amazon-kinesis-client-multilang:3.5.3"
+_MAVEN_TIMEOUT_S = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """One consumer: how it is called in the table, and how a worker of it is started."""
+
+    name: str
+    python: str
+    module: str
+    own_lease_table: bool = False
+
+
+def participants() -> list[Participant]:
+    """Everybody who can be started here; `set_up` comes first."""
+    return [
+        Participant(OURS, sys.executable, "bench.consumer.ours", own_lease_table=True),
+        Participant(ASYNC_KINESIS, str(PEERS / "bin" / "python"), "bench.consumer.async_kinesis"),
+    ]
+
+
+def set_up() -> None:
+    """Build the peers' environment where it is not there, from its lock, every file checked by hash.
+
+    Raises:
+        FetchFailed: it could not be built.
+    """
+    environment = Environment(PEERS, LOCK)
+    with only_one(ROOT / ".engines" / "bench-peers.lock"):
+        take(
+            Step("Peers' environment", environment.fault, environment.build), "Peers' environment", quiet=True
+        )
+
+
+def why_not_kcl() -> str:
+    """Why KCL is not measured: Maven's own words about the jar that its Python part starts.
+
+    Asked once and kept in the peers' environment until its lock changes.
+    """
+    note = PEERS / f"kcl-{manifest.digest(LOCK)[:12]}.txt"
+    if not note.exists():
+        note.write_text(_ask_maven(), encoding="utf-8")
+    return note.read_text(encoding="utf-8")
+
+
+def _ask_maven() -> str:
+    command = ["mvn", "-B", "-U", "-q", "dependency:get", f"-Dartifact={KCL_JAR}", "-Dtransitive=false"]
+    try:
+        asked = subprocess.run(command, capture_output=True, text=True, timeout=_MAVEN_TIMEOUT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"not measured: {KCL_JAR}: {error}"
+    if asked.returncode == 0:
+        return f"not measured: {KCL_JAR} is served, but this bench has no worker for it yet"
+    return f"not measured: {_sentence(asked.stdout)}"
+
+
+def _sentence(output: str) -> str:
+    """The part of Maven's message that names what is missing, on one line and without addresses."""
+    lines = [line.partition("[ERROR]")[2].strip() for line in output.splitlines() if "[ERROR]" in line]
+    said = [line for line in lines if "Missing" in line or KCL_JAR.split(":")[1] in line]
+    without_addresses = re.sub(r"(in |\()?https?://\S+", "", " ".join(said))
+    return without_addresses.partition(" mvn ")[0][:400].strip() or "Maven ended with an error and no message"
