@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -13,6 +14,20 @@ from services.kernel.core.retry import Retry
 from services.kernel.streams.records import Position, Record
 
 
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """The dead letters of a stream.
+
+    Args:
+        whole: one mapping a rejection with the fields of `rejected/1`, in order of rejection; `data` holds the
+            bytes.
+        incomplete: how many chunks there are of how many, by rejection whose bytes are not all there.
+    """
+
+    whole: list[dict[str, Any]]
+    incomplete: dict[str, tuple[int, int]]
+
+
 async def read_all(kinesis: Kinesis, stream: str) -> list[dict[str, Any]]:
     """Read every dead letter that the stream still holds.
 
@@ -20,6 +35,11 @@ async def read_all(kinesis: Kinesis, stream: str) -> list[dict[str, Any]]:
         One mapping a rejection with the fields of `rejected/1`, in order of rejection; `data` holds the bytes,
         whole. A rejection that was written twice comes once, one whose chunks are not all there does not come.
     """
+    return (await read_letters(kinesis, stream)).whole
+
+
+async def read_letters(kinesis: Kinesis, stream: str) -> Letters:
+    """Read every dead letter that the stream still holds, and tell which are not whole."""
     decode = codec.decoder("rejected", 1)
     chunks: dict[str, dict[int, codec.Rejected]] = {}
     retry = Retry(budget_s=30)
@@ -27,8 +47,11 @@ async def read_all(kinesis: Kinesis, stream: str) -> list[dict[str, Any]]:
         for record in await _read_shard(kinesis, stream, shard.shard_id, retry):
             letter = decode(record.data)
             chunks.setdefault(letter.rejected_id, {}).setdefault(letter.chunk, letter)
-    whole = [_joined(parts) for parts in chunks.values() if len(parts) == parts[min(parts)].chunks]
-    return sorted(whole, key=lambda one: (str(one["rejected_at"]), str(one["rejected_id"])))
+    counts = {letter_id: (len(parts), parts[min(parts)].chunks) for letter_id, parts in chunks.items()}
+    incomplete = {letter_id: count for letter_id, count in counts.items() if count[0] < count[1]}
+    whole = [_joined(parts) for letter_id, parts in chunks.items() if letter_id not in incomplete]
+    whole.sort(key=lambda one: (str(one["rejected_at"]), str(one["rejected_id"])))
+    return Letters(whole, incomplete)
 
 
 async def _read_shard(kinesis: Kinesis, stream: str, shard_id: str, retry: Retry) -> list[Record]:
