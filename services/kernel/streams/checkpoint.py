@@ -15,11 +15,14 @@ class CheckpointTracker:
 
     Acknowledgements may come in any order and more than once; the checkpoint never moves backwards and never past
     a record that is still open.
+
+    Args:
+        done: the place up to which everything was done before, None for nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, done: Place | None = None) -> None:
         self._open: OrderedDict[Place, Record | None] = OrderedDict()
-        self._last: Place = (-1, -1)
+        self._last: Place = (-1, -1) if done is None else done
         self._checkpoint: Place | None = None
         self.open_bytes = 0
         self.open_records = 0
@@ -34,7 +37,7 @@ class CheckpointTracker:
 
         Returns:
             The records that were not handed out before: a stream that is read again after an expired iterator may
-            repeat some, and those are already open or done.
+            repeat some, and a checkpoint may lie inside an aggregate; those are already open or done.
         """
         fresh = []
         for record in records:

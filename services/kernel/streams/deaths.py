@@ -39,7 +39,7 @@ def advanced(lease: Lease, checkpoint: str, sub_sequence: int) -> Lease:
     passed = (
         lease.attempt_sequence is not None
         and checkpoint.isdigit()
-        and int(checkpoint) >= lease.attempt_sequence
+        and (int(checkpoint), sub_sequence) >= (lease.attempt_sequence, lease.attempt_sub_sequence)
     )
     moved = replace(
         lease,
@@ -49,18 +49,23 @@ def advanced(lease: Lease, checkpoint: str, sub_sequence: int) -> Lease:
         deaths=0,
         owner_switches=0,
     )
-    return replace(moved, attempt_sequence=None, attempts=0) if passed or not checkpoint.isdigit() else moved
+    return cleared(moved) if passed or not checkpoint.isdigit() else moved
 
 
-def blamed(lease: Lease, sequence_number: int) -> Lease:
+def blamed(lease: Lease, sequence_number: int, sub_sequence: int = 0) -> Lease:
     """The lease with one more attempt on this record."""
-    again = lease.attempt_sequence == sequence_number
-    return replace(lease, attempt_sequence=sequence_number, attempts=(lease.attempts if again else 0) + 1)
+    again = _is_marked(lease, sequence_number, sub_sequence)
+    return replace(
+        lease,
+        attempt_sequence=sequence_number,
+        attempt_sub_sequence=sub_sequence,
+        attempts=(lease.attempts if again else 0) + 1,
+    )
 
 
 def cleared(lease: Lease) -> Lease:
     """The lease without a mark: the record at work is only waiting for its sink."""
-    return replace(lease, attempt_sequence=None, attempts=0)
+    return replace(lease, attempt_sequence=None, attempt_sub_sequence=0, attempts=0)
 
 
 def needs_care(lease: Lease) -> bool:
@@ -68,6 +73,10 @@ def needs_care(lease: Lease) -> bool:
     return lease.deaths >= CAREFUL_AFTER_DEATHS or (lease.deaths > 0 and lease.attempts > 0)
 
 
-def is_poison(lease: Lease, sequence_number: int) -> bool:
+def is_poison(lease: Lease, sequence_number: int, sub_sequence: int = 0) -> bool:
     """Whether this record ended the process too often to be tried again."""
-    return lease.attempt_sequence == sequence_number and lease.attempts >= MAX_ATTEMPTS
+    return _is_marked(lease, sequence_number, sub_sequence) and lease.attempts >= MAX_ATTEMPTS
+
+
+def _is_marked(lease: Lease, sequence_number: int, sub_sequence: int) -> bool:
+    return (lease.attempt_sequence, lease.attempt_sub_sequence) == (sequence_number, sub_sequence)

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 
 from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.core.errors import MissingResource, Retryable
+from services.kernel.streams.aggregation import last_sub_sequence
 from services.kernel.streams.lease import Lease
+from services.kernel.streams.records import Record
 
 PROBE_INTERVAL_S = 30.0
 
@@ -51,7 +53,15 @@ async def lag_at_checkpoint_ms(
         Retryable, MissingResource: the shard could not be read.
     """
     iterator = await kinesis.shard_iterator(stream, lease.shard_id, lease.position)
-    fetch = await kinesis.get_records(iterator, 1, stream=stream)
+    # The record at the checkpoint comes first again, and is done unless it is an aggregate with more inside.
+    fetch = await kinesis.get_records(iterator, 2, stream=stream)
+    open_records = [record for record in fetch.records if not _done(record, lease.place)]
     # What Kinesis tells is how far the reading would be behind after the record that it gave.
-    age_ms = int(wall_clock() * 1000) - fetch.records[0].arrived_at_ms if fetch.records else 0
+    age_ms = int(wall_clock() * 1000) - open_records[0].arrived_at_ms if open_records else 0
     return max(fetch.millis_behind_latest, age_ms)
+
+
+def _done(record: Record, place: tuple[int, int] | None) -> bool:
+    if place is None or record.sequence_number > place[0]:
+        return False
+    return record.sequence_number < place[0] or last_sub_sequence(record) <= place[1]

@@ -246,6 +246,7 @@ _WRITTEN = {
     "childShardIds": "children",
     "deaths": "deaths",
     "attemptSequence": "attempt",
+    "attemptSubSequence": "attempt_sub",
     "attempts": "attempts",
     "checkpointTimestampMs": "timestamp",
 }

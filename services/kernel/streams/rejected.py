@@ -48,6 +48,7 @@ class RejectedSink:
         stream: str | None = None,
         shard_id: str | None = None,
         sequence_number: int | None = None,
+        sub_sequence: int = 0,
         file: str | None = None,
         offset: int | None = None,
         source: str | None = None,
@@ -59,6 +60,7 @@ class RejectedSink:
             reason: a reason code of the contract `rejected/1`.
             message: one sentence for people, without the content.
             data: the bytes as they were received.
+            sub_sequence: which one inside an aggregated record: equal bytes in one aggregate are not one rejection.
             details: every fault; the first 100 are kept.
 
         Returns:
@@ -67,12 +69,13 @@ class RejectedSink:
         Raises:
             ContractViolation: the reason or the place breaks the contract `rejected/1`: a bug of the caller.
         """
-        place = f"{self._service}|{stream}|{shard_id}|{sequence_number}|{file}|{offset}|{source}|{reason}|"
+        record = f"{sequence_number}.{sub_sequence}" if sub_sequence else f"{sequence_number}"
+        place = f"{self._service}|{stream}|{shard_id}|{record}|{file}|{offset}|{source}|{reason}|"
         rejected_id = hashlib.sha256(place.encode() + data).hexdigest()[:32]
         chunks = [data[at : at + CHUNK_BYTES] for at in range(0, len(data), CHUNK_BYTES)] or [b""]
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
         for ordinal, chunk in enumerate(chunks):
-            record = codec.Rejected(
+            letter = codec.Rejected(
                 rejected_id=rejected_id,
                 reason=cast(codec.Reason, reason),
                 message=message[:MAX_MESSAGE],
@@ -94,7 +97,7 @@ class RejectedSink:
                 rejected_at=now,
                 trace=trace,
             )
-            await self._put(rejected_id, codec.verify(record))
+            await self._put(rejected_id, codec.verify(letter))
         log.warning(
             "rejected", reason=reason, rejected_id=rejected_id, stream=stream, file=file, offset=offset
         )

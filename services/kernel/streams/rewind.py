@@ -41,6 +41,7 @@ def rewound(lease: Lease) -> Lease:
         deaths=0,
         owner_switches=0,
         attempt_sequence=None,
+        attempt_sub_sequence=0,
         attempts=0,
     )
 

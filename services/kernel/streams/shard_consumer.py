@@ -19,15 +19,15 @@ from services.kernel.streams.delivery import Tracked
 from services.kernel.streams.group_metrics import GroupMetrics
 from services.kernel.streams.group_settings import GroupSettings
 from services.kernel.streams.held_lease import HeldLease
+from services.kernel.streams.intake import Intake
 from services.kernel.streams.lease import SHARD_END, Lease
 from services.kernel.streams.lease_table import LeaseLost
 from services.kernel.streams.processor import Processor
-from services.kernel.streams.records import Fetch, Record
+from services.kernel.streams.records import Record
 from services.kernel.streams.reject_rate import RejectRate
 from services.kernel.streams.rejected import RejectedSink
-from services.kernel.streams.shard_reader import FETCH_BYTES, ShardReader
+from services.kernel.streams.shard_reader import ShardReader
 
-RECORD_OVERHEAD_BYTES = 512  # what a record costs beside its data, measured on CPython 3.11, rounded up
 RENEWALS_PER_LEASE_TIME = 3
 
 log = logs.get("streams")
@@ -70,12 +70,14 @@ class ShardConsumer:
         self._shared = shared
         self._held = held
         self._processor = processor
-        self._tracker = CheckpointTracker()
+        self._tracker = CheckpointTracker(held.lease.place)
         self._rate = RejectRate()
         self._careful = deaths.needs_care(held.lease)
+        self._cared = False
         self._reader = ShardReader(
             shared.kinesis, shared.stream, held.lease, shared.retry, shared.metrics, shared.clock
         )
+        self._intake = Intake(self._reader, self._tracker, shared.budget, shared.metrics)
         self._children: tuple[str, ...] = ()
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._failed_record: Record | None = None
@@ -107,7 +109,7 @@ class ShardConsumer:
             await _cancelled(keeper, reader, rewinding, *self._background)
             self._failed.cancel()
             self._closed = True
-            self._shared.budget.release(self._open_bytes())
+            self._intake.give_back()
 
     async def _conclude(self, keeper: asyncio.Task[None], reader: asyncio.Task[Outcome]) -> Outcome:
         if self._failed.done():
@@ -162,7 +164,7 @@ class ShardConsumer:
             return
 
         def change(lease: Lease) -> Lease:
-            marked = deaths.blamed(self._with_checkpoint(lease), record.sequence_number)
+            marked = deaths.blamed(self._with_checkpoint(lease), record.sequence_number, record.sub_sequence)
             return replace(marked, owner=None)
 
         try:
@@ -227,35 +229,22 @@ class ShardConsumer:
             if self.paused is not None:
                 await asyncio.sleep(self._shared.settings.poll_interval_s)
                 continue
-            fetch = await self._fetch_within_budget()
+            fetch = await self._intake.fetch(self._hand_out)
             if fetch is None:
                 return Outcome.GONE
+            self._careful = self._careful and not self._cared
             if fetch.next_iterator is None:
                 self._children = tuple(sorted(fetch.child_shards))
                 return Outcome.ENDED
             interval_s = self._shared.settings.poll_interval_s
             await asyncio.sleep(interval_s if fetch.millis_behind_latest == 0 else interval_s / 4)
 
-    async def _fetch_within_budget(self) -> Fetch | None:
-        budget = self._shared.budget
-        await budget.reserve(FETCH_BYTES)
-        reserved = FETCH_BYTES
-        try:
-            fetch = await self._reader.fetch()
-            if fetch is not None:
-                records = self._tracker.hand_out(fetch.records)
-                self._shared.metrics.records_refetched.inc(len(fetch.records) - len(records))
-                # From here on the open records hold the room, each until it is acknowledged.
-                reserved -= sum(_cost(record) for record in records)
-        finally:
-            budget.release(reserved)
-        if fetch is not None and records:
-            await self._hand_out(records)
-        return fetch
-
-    async def _hand_out(self, records: Sequence[Record]) -> None:
+    async def _hand_out(self, records: Sequence[Record], error: InvalidRecord | None) -> None:
+        if error is not None:
+            await Tracked(records[0], self).reject(error)
+            return
         if self._careful:
-            self._careful = False
+            self._cared = True  # and so for all that was fetched together
             log.warning("reading_with_care", shard_id=self.shard_id, deaths=self._held.lease.deaths)
             for record in records:
                 await self._hand_out_with_care(record)
@@ -264,7 +253,9 @@ class ShardConsumer:
         deliveries = []
         for record in records:
             delivery = Tracked(record, self)
-            if lease.attempt_sequence is not None and deaths.is_poison(lease, record.sequence_number):
+            if lease.attempt_sequence is not None and deaths.is_poison(
+                lease, record.sequence_number, record.sub_sequence
+            ):
                 await delivery.reject(_poison(lease))
             else:
                 deliveries.append(delivery)
@@ -272,12 +263,14 @@ class ShardConsumer:
 
     async def _hand_out_with_care(self, record: Record) -> None:
         delivery = Tracked(record, self)
-        if deaths.is_poison(self._held.lease, record.sequence_number):
+        if deaths.is_poison(self._held.lease, record.sequence_number, record.sub_sequence):
             await delivery.reject(_poison(self._held.lease))
             return
         await self._shared.retry.call(
             lambda: self._held.update(
-                lambda lease: deaths.blamed(self._with_checkpoint(lease), record.sequence_number)
+                lambda lease: deaths.blamed(
+                    self._with_checkpoint(lease), record.sequence_number, record.sub_sequence
+                )
             )
         )
         delivery.done = asyncio.get_running_loop().create_future()
@@ -299,6 +292,7 @@ class ShardConsumer:
             stream=self._shared.stream,
             shard_id=self.shard_id,
             sequence_number=record.sequence_number,
+            sub_sequence=record.sub_sequence,
         )
         if self._done_with(record):
             self._shared.metrics.records_rejected.labels(error.reason).inc()
@@ -308,9 +302,8 @@ class ShardConsumer:
 
     def _done_with(self, record: Record) -> bool:
         """Whether this was the record's first acknowledgement, and the lease was still ours."""
-        if self._closed or not self._tracker.acknowledge(record):
+        if self._closed or not self._intake.acknowledge(record):
             return False
-        self._shared.budget.release(_cost(record))
         self._shared.metrics.records_handled.inc()
         return True
 
@@ -373,17 +366,10 @@ class ShardConsumer:
         oldest = self._tracker.oldest_open
         return 0 if oldest is None else max(0, now_ms - oldest.arrived_at_ms)
 
-    def _open_bytes(self) -> int:
-        return self._tracker.open_bytes + self._tracker.open_records * RECORD_OVERHEAD_BYTES
-
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
-
-
-def _cost(record: Record) -> int:
-    return len(record.data) + RECORD_OVERHEAD_BYTES
 
 
 def _poison(lease: Lease) -> InvalidRecord:

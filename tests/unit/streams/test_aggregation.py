@@ -199,7 +199,7 @@ def test_whatever_is_changed_in_the_message_nothing_but_invalid_record_is_raised
     for at in range(len(message)):
         for value in {0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256), message[at] ^ 1}:
             outcomes.add(outcome(message[:at] + bytes([value]) + message[at + 1 :]))
-        outcomes |= {outcome(message[:at]), outcome(message[at:])}
+        outcomes |= {outcome(message[: at + 1]), outcome(message[at:])}
     assert outcomes == {"read", "bad_aggregate"}
 
 

@@ -58,3 +58,12 @@ def test_records_inside_an_aggregate_have_places_of_their_own() -> None:
     assert tracker.checkpoint is None
     tracker.acknowledge(first)
     assert tracker.checkpoint == (5, 1)
+
+
+def test_what_was_done_before_is_passed_over_to_the_record_inside_an_aggregate() -> None:
+    tracker = CheckpointTracker((5, 1))
+    found = tracker.hand_out([record(4), record(5, 0), record(5, 1), record(5, 2), record(6)])
+    assert [(one.sequence_number, one.sub_sequence) for one in found] == [(5, 2), (6, 0)]
+    assert tracker.checkpoint is None
+    tracker.acknowledge(found[0])
+    assert tracker.checkpoint == (5, 2)

@@ -56,3 +56,23 @@ def test_a_mark_is_kept_until_the_checkpoint_passes_its_record() -> None:
 
 def test_a_record_that_waits_for_its_sink_is_not_blamed() -> None:
     assert deaths.cleared(deaths.blamed(HELD, 11)) == HELD
+
+
+def test_one_record_of_an_aggregate_is_blamed_and_not_its_neighbour() -> None:
+    lease = HELD
+    for attempts in (1, 2, 3):
+        lease = deaths.blamed(lease, 11, 4)
+        assert lease.attempts == attempts
+    assert deaths.is_poison(lease, 11, 4)
+    assert not deaths.is_poison(lease, 11, 3)
+    assert not deaths.is_poison(lease, 11)
+    assert deaths.blamed(lease, 11, 5).attempts == 1
+
+
+def test_a_mark_inside_an_aggregate_is_kept_until_the_checkpoint_passes_its_place() -> None:
+    lease = deaths.blamed(HELD, 11, 4)
+    assert deaths.advanced(lease, "11", 3).attempt_sequence == 11
+    passed = deaths.advanced(lease, "11", 4)
+    assert (passed.attempt_sequence, passed.attempt_sub_sequence) == (None, 0)
+    assert deaths.advanced(lease, "12", 0).attempt_sequence is None
+    assert deaths.cleared(lease) == HELD

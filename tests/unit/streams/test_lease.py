@@ -31,7 +31,8 @@ def test_a_row_of_kcl_is_read() -> None:
     assert lease.owner == "110eb08e-0b6a-457b-9e38-43cd14231f04"
     assert lease.counter == 44
     number = 49680477307599070399646748371299752939918028629906292770
-    assert lease.position == Position("AFTER_SEQUENCE_NUMBER", number)
+    assert lease.position == Position("AT_SEQUENCE_NUMBER", number)
+    assert lease.place == (number, 0)
 
 
 def test_our_row_has_the_attributes_that_kcl_reads() -> None:
@@ -58,6 +59,7 @@ names = st.text("abc-0123456789", min_size=1, max_size=12)
         parents=st.sets(names, max_size=2).map(lambda found: tuple(sorted(found))),
         children=st.sets(names, max_size=2).map(lambda found: tuple(sorted(found))),
         deaths=st.integers(0, 9),
+        sub_sequence=st.integers(0, 9),
         paused=st.none() | names,
     )
 )
@@ -69,9 +71,20 @@ def test_a_lease_survives_its_row(lease: Lease) -> None:
     ("lease", "position"),
     [
         (Lease("s"), Position("TRIM_HORIZON")),
-        (Lease("s", checkpoint="12"), Position("AFTER_SEQUENCE_NUMBER", 12)),
+        (Lease("s", checkpoint="12"), Position("AT_SEQUENCE_NUMBER", 12)),
         (Lease("s", checkpoint="12", sub_sequence=3), Position("AT_SEQUENCE_NUMBER", 12)),
     ],
 )
 def test_where_a_new_owner_begins(lease: Lease, position: Position) -> None:
     assert lease.position == position
+
+
+def test_which_record_of_an_aggregate_was_at_work_survives_its_row() -> None:
+    lease = Lease("s", attempt_sequence=12, attempt_sub_sequence=3, attempts=1)
+    assert from_item(to_item(lease)) == lease
+    assert to_item(lease)["attemptSubSequence"] == {"N": "3"}
+
+
+@pytest.mark.parametrize("checkpoint", ["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP", SHARD_END])
+def test_a_checkpoint_that_is_no_number_has_no_place(checkpoint: str) -> None:
+    assert Lease("s", checkpoint=checkpoint, sub_sequence=3).place is None
