@@ -115,6 +115,13 @@ def takeover_s(
     return max(first.values()) - ended_at_s
 
 
+def again(handled: Iterable[Handled], victim: str, since_s: float) -> int:
+    """How many records a worker handled after `since_s` and another handled as well."""
+    found = list(handled)
+    of_victim = {one.number for one in found if one.worker == victim and one.at_s >= since_s}
+    return len(of_victim & {one.number for one in found if one.worker != victim})
+
+
 def reshard(
     sent: Sequence[Sent], handled: Sequence[Handled], parent: str, children: Collection[str]
 ) -> Reshard:

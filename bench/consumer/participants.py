@@ -78,4 +78,7 @@ def _sentence(output: str) -> str:
     lines = [line.partition("[ERROR]")[2].strip() for line in output.splitlines() if "[ERROR]" in line]
     said = [line for line in lines if "Missing" in line or KCL_JAR.split(":")[1] in line]
     without_addresses = re.sub(r"(in |\()?https?://\S+", "", " ".join(said))
-    return without_addresses.partition(" mvn ")[0][:400].strip() or "Maven ended with an error and no message"
+    return (
+        re.split(r" was not found| in central", without_addresses)[0][:400].strip()
+        or "Maven ended with an error and no message"
+    )

@@ -9,10 +9,10 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.consumer import stub
-from bench.consumer.ledger import Difference, Handled, difference, owners, reshard, takeover_s
+from bench.consumer.ledger import Difference, Handled, again, difference, owners, reshard, takeover_s
 from bench.consumer.participants import Participant
 from bench.consumer.stage import RECORD_BYTES, Sender, Stage, Worker, all_handled, stop, until
 
@@ -41,11 +41,27 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Failover:
-    """One worker leaves on SIGTERM, another is killed; None where nobody went on in time."""
+class Loss:
+    """A worker is gone.
 
-    handoff_s: float | None
-    takeover_s: float | None
+    Args:
+        worker: its name.
+        took_s: until others went on with all it held; None where they did not in time.
+        from_s: what it handled after this moment and others handled too, its end made them repeat.
+    """
+
+    worker: str
+    took_s: float | None
+    from_s: float
+    twice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Failover:
+    """One worker leaves on SIGTERM, another is killed."""
+
+    handoff: Loss
+    takeover: Loss
     difference: Difference
 
 
@@ -110,10 +126,11 @@ async def failover(stage: Stage, everybody: list[Participant], turn: int) -> dic
     async with _sending(stage, stream) as sender:
         crews = await asyncio.gather(*(_lose_workers(stage, who, sender) for who in everybody))
     found = {}
-    for who, (handoff_s, taken_s, crew) in zip(everybody, crews, strict=True):
+    for who, (losses, crew) in zip(everybody, crews, strict=True):
         handled = await _settled(sender, crew)
-        found[who.name] = Failover(handoff_s, taken_s, _difference(sender, handled))
-    await stop([worker for _, _, crew in crews for worker in crew])
+        handoff, takeover = (replace(loss, twice=again(handled, loss.worker, loss.from_s)) for loss in losses)
+        found[who.name] = Failover(handoff, takeover, _difference(sender, handled))
+    await stop([worker for _, crew in crews for worker in crew])
     return found
 
 
@@ -152,16 +169,16 @@ async def _first_worker(stage: Stage, who: Participant, stream: str) -> Worker:
 
 async def _lose_workers(
     stage: Stage, who: Participant, sender: Sender
-) -> tuple[float | None, float | None, list[Worker]]:
+) -> tuple[tuple[Loss, Loss], list[Worker]]:
     application = await stage.application(who, sender.stream)
     crew = [await stage.worker(who, sender.stream, application) for _ in range(2)]
-    handoff_s = await _lose_one(sender, crew, signal.SIGTERM)
+    handoff = await _lose_one(sender, crew, signal.SIGTERM)
     crew.append(await stage.worker(who, sender.stream, application))
-    taken_s = await _lose_one(sender, crew, signal.SIGKILL)
-    return handoff_s, taken_s, crew
+    takeover = await _lose_one(sender, crew, signal.SIGKILL)
+    return (handoff, takeover), crew
 
 
-async def _lose_one(sender: Sender, crew: list[Worker], how: signal.Signals) -> float | None:
+async def _lose_one(sender: Sender, crew: list[Worker], how: signal.Signals) -> Loss:
     """End the worker that holds most and wait until the others went on with what it held."""
     alive = [worker for worker in crew if worker.process.poll() is None]
     await asyncio.sleep(SETTLE_S)
@@ -179,7 +196,7 @@ async def _lose_one(sender: Sender, crew: list[Worker], how: signal.Signals) -> 
 
     await until(lambda: took_s() is not None, TAKEOVER_TIMEOUT_S, poll_s=0.2)
     await victim.ended(TAKEOVER_TIMEOUT_S)
-    return took_s()
+    return Loss(victim.name, took_s(), ended_at_s - SETTLE_S)
 
 
 def _busy(workers: list[Worker]) -> int:

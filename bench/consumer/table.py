@@ -28,12 +28,12 @@ class Result:
     @property
     def takeover_s(self) -> float | None:
         """The slowest take-over; None where one never came."""
-        return _slowest([one.takeover_s for one in self.failovers])
+        return _slowest([one.takeover.took_s for one in self.failovers])
 
     @property
     def handoff_s(self) -> float | None:
         """The slowest hand-off; None where one never came."""
-        return _slowest([one.handoff_s for one in self.failovers])
+        return _slowest([one.handoff.took_s for one in self.failovers])
 
     @property
     def differences(self) -> list[Difference]:
@@ -72,6 +72,8 @@ def row(result: Result) -> dict[str, Any]:
         "child after its parent, s": _rounded(result.split.after_parent_s),
         "sent": sum(one.sent for one in result.differences),
         "handled twice": result.twice,
+        "of these, by the hand-off": sum(one.handoff.twice for one in result.failovers),
+        "of these, by kill -9": sum(one.takeover.twice for one in result.failovers),
         "lost": result.lost,
         f"lost, sink stalled {result.stall.stall_s:g} s": result.stall.difference.lost,
         f"of {result.stall.difference.sent}, memory grew by MB": round(result.stall.grown_mb),

@@ -11,6 +11,7 @@ from bench.consumer.ledger import (
     Handled,
     Reshard,
     Sent,
+    again,
     difference,
     entries,
     owners,
@@ -69,6 +70,18 @@ def test_a_shard_that_nobody_takes_is_no_takeover() -> None:
     handled = [Handled(1, 13, "b"), Handled(2, 9, "b"), Handled(2, 14, "a")]
     assert takeover_s(sent, handled, "a", 10, {"s0", "s1"}) is None
     assert takeover_s(sent, handled, "a", 10, set()) is None
+
+
+def test_a_repeat_is_a_lost_worker_s_where_another_handled_it_too() -> None:
+    handled = [
+        Handled(1, 5, "a"),
+        Handled(2, 9, "a"),
+        Handled(3, 9.5, "a"),
+        Handled(1, 8, "b"),
+        Handled(2, 12, "b"),
+    ]
+    assert again(handled, "a", since_s=8) == 1
+    assert again(handled, "a", since_s=0) == 2
 
 
 def test_a_reshard_is_measured_by_the_slowest_child() -> None:

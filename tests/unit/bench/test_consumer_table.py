@@ -5,18 +5,26 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bench.consumer.ledger import Difference
-from bench.consumer.scenarios import Failover, Reading, Split, Stall
+from bench.consumer.scenarios import Failover, Loss, Reading, Split, Stall
 from bench.consumer.table import Result, goals, markdown, ratios, row
 
 NOTHING = Difference(sent=10, lost=0, twice=0, unknown=0)
+
+
+def _failover(
+    handoff_s: float | None, takeover_s: float | None, difference: Difference = NOTHING
+) -> Failover:
+    return Failover(Loss("a", handoff_s, 0, twice=1), Loss("b", takeover_s, 0, twice=2), difference)
+
+
 OURS = Result(
     "ours",
     Reading(1000.0, 20.0, 100.0, NOTHING),
-    [Failover(0.5, 11.0, NOTHING), Failover(0.9, 9.0, replace(NOTHING, twice=3))],
+    [_failover(0.5, 11.0), _failover(0.9, 9.0, replace(NOTHING, twice=3))],
     Split(1.5, 1.0, NOTHING),
     Stall(35.0, 60.0, NOTHING),
 )
-PEER = replace(OURS, name="peer", failovers=[Failover(None, 22.0, replace(NOTHING, lost=4))])
+PEER = replace(OURS, name="peer", failovers=[_failover(None, 22.0, replace(NOTHING, lost=4))])
 
 
 def _missed(result: Result) -> list[str]:
@@ -29,7 +37,7 @@ def test_all_goals_are_met_by_figures_within_their_bounds() -> None:
 
 def test_the_slowest_round_is_what_counts() -> None:
     assert (OURS.handoff_s, OURS.takeover_s, OURS.twice) == (0.9, 11.0, 3)
-    late = replace(OURS, failovers=[*OURS.failovers, Failover(1.2, 12.1, NOTHING)])
+    late = replace(OURS, failovers=[*OURS.failovers, _failover(1.2, 12.1)])
     assert len(_missed(late)) == 2
 
 
@@ -37,6 +45,11 @@ def test_what_never_came_is_a_miss_and_no_figure() -> None:
     assert PEER.handoff_s is None
     assert len(_missed(PEER)) == 3  # lost, take-over, hand-off
     assert row(PEER)["hand-off on SIGTERM, s"] is None
+
+
+def test_repeats_are_told_by_their_cause() -> None:
+    found = row(OURS)
+    assert (found["of these, by the hand-off"], found["of these, by kill -9"]) == (2, 4)
 
 
 def test_a_record_lost_by_a_stalled_sink_is_a_miss() -> None:
