@@ -34,12 +34,13 @@ def key(order_id: str, part: str) -> Item:
     return {"order_id": {"S": order_id}, "part": {"S": part}}
 
 
-@pytest.fixture(params=["memory", "local"])
+@pytest.fixture(params=["memory", "sdk", "raw"])
 async def dynamodb(request: pytest.FixtureRequest) -> AsyncIterator[DynamoDB]:
     if request.param == "memory":
         yield MemoryDynamoDB()
         return
-    async with DynamoDB.open(request.getfixturevalue("dynamodb_endpoint"), "us-east-1") as client:
+    endpoint = request.getfixturevalue("dynamodb_endpoint")
+    async with DynamoDB.open(endpoint, "us-east-1", data_plane=request.param) as client:
         yield client
 
 

@@ -62,12 +62,13 @@ class Stream:
         await self.until_active()
 
 
-@pytest.fixture(params=["memory", "local"])
+@pytest.fixture(params=["memory", "sdk", "raw"])
 async def kinesis(request: pytest.FixtureRequest) -> AsyncIterator[Kinesis]:
     if request.param == "memory":
         yield MemoryKinesis()
         return
-    async with Kinesis.open(request.getfixturevalue("kinesis_endpoint"), "us-east-1") as client:
+    endpoint = request.getfixturevalue("kinesis_endpoint")
+    async with Kinesis.open(endpoint, "us-east-1", data_plane=request.param) as client:
         yield client
 
 

@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
+
+from services.kernel.adapters import data_plane as planes
 from services.kernel.adapters import sdk
 from services.kernel.core.errors import MissingResource, Retryable, Unavailable
 from services.kernel.streams.records import Failed, Fetch, Position, Put, Record, Shard, Stored
@@ -14,6 +17,43 @@ from services.kernel.streams.records import Failed, Fetch, Position, Put, Record
 MAX_RECORDS_PER_PUT = 500
 MAX_BYTES_PER_PUT = 10 * 1024 * 1024
 MAX_RECORDS_PER_GET = 10_000
+
+# 10 MiB of data as base64, and for each of 10,000 records a partition key of 256 characters, escaped at worst.
+_MAX_GET_ANSWER_BYTES = 64 * 1024 * 1024
+_MAX_PUT_ANSWER_BYTES = 1024 * 1024
+
+
+class _Outcome(msgspec.Struct, gc=False):
+    SequenceNumber: str | None = None
+    ShardId: str | None = None
+    ErrorCode: str | None = None
+    ErrorMessage: str | None = None
+
+
+class _Outcomes(msgspec.Struct):
+    Records: list[_Outcome]
+
+
+class _Child(msgspec.Struct):
+    ShardId: str
+
+
+class _Got(msgspec.Struct, gc=False):
+    SequenceNumber: str
+    PartitionKey: str
+    Data: bytes
+    ApproximateArrivalTimestamp: float
+
+
+class _Fetched(msgspec.Struct):
+    Records: list[_Got]
+    NextShardIterator: str | None = None
+    MillisBehindLatest: int | None = None
+    ChildShards: list[_Child] | None = None
+
+
+_decode_outcomes = msgspec.json.Decoder(_Outcomes)
+_decode_fetched = msgspec.json.Decoder(_Fetched)
 
 
 class ExpiredIterator(Retryable):
@@ -27,8 +67,9 @@ class Kinesis:
     stream or shard), Misconfigured (credentials, permissions) or Refused (a fault of the caller).
     """
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, plane: planes.DataPlane | None = None) -> None:
         self._client = client
+        self._plane = plane
 
     @classmethod
     @asynccontextmanager
@@ -39,14 +80,17 @@ class Kinesis:
         max_connections: int = 32,
         connect_timeout_s: float = 3.0,
         read_timeout_s: float = 10.0,
+        data_plane: str = planes.DEFAULT,
     ) -> AsyncIterator[Kinesis]:
         """Open a client for the length of a `with`.
 
         Args:
             endpoint: URL, None on AWS.
             max_connections: calls in flight at most; further ones wait for a free connection.
+            data_plane: what PutRecords and GetRecords go by: "raw", our own, or "sdk".
         """
-        async with sdk.client(
+        async with planes.opened(
+            data_plane,
             "kinesis",
             endpoint,
             region,
@@ -54,8 +98,8 @@ class Kinesis:
             connect_timeout_s,
             read_timeout_s,
             timestamp_parser=_milliseconds,
-        ) as client:
-            yield cls(client)
+        ) as (client, plane):
+            yield cls(client, plane)
 
     async def put_records(self, stream: str, records: Sequence[tuple[bytes, str]]) -> list[Put]:
         """Put a batch in one call.
@@ -68,13 +112,37 @@ class Kinesis:
         """
         entries = [{"Data": data, "PartitionKey": key} for data, key in records]
         try:
-            answer = await self._client.put_records(StreamName=stream, Records=entries)
+            if self._plane is None:
+                outcomes = await self._put_sdk(stream, entries)
+            else:
+                outcomes = await self._put_raw(self._plane, stream, entries)
         except sdk.SDK_ERRORS as error:
             raise sdk.translate(error, f"PutRecords {stream}") from error
-        outcomes = answer.get("Records")
-        if outcomes is None or len(outcomes) != len(entries):
+        if len(outcomes) != len(entries):
             raise Unavailable(f"PutRecords {stream}: an answer without an outcome for every record")
-        return [_put(outcome) for outcome in outcomes]
+        return outcomes
+
+    async def _put_sdk(self, stream: str, entries: list[dict[str, Any]]) -> list[Put]:
+        answer = await self._client.put_records(StreamName=stream, Records=entries)
+        return [
+            _put(
+                outcome.get("SequenceNumber"),
+                outcome.get("ShardId"),
+                outcome.get("ErrorCode"),
+                outcome.get("ErrorMessage"),
+            )
+            for outcome in answer.get("Records") or ()
+        ]
+
+    async def _put_raw(
+        self, plane: planes.DataPlane, stream: str, entries: list[dict[str, Any]]
+    ) -> list[Put]:
+        request = {"StreamName": stream, "Records": entries}
+        answer = await plane.call("PutRecords", request, _decode_outcomes, _MAX_PUT_ANSWER_BYTES)
+        return [
+            _put(outcome.SequenceNumber, outcome.ShardId, outcome.ErrorCode, outcome.ErrorMessage)
+            for outcome in answer.Records
+        ]
 
     async def list_shards(self, stream: str) -> list[Shard]:
         """List every shard that the stream still keeps, closed ones included."""
@@ -123,13 +191,18 @@ class Kinesis:
         """
         what = f"GetRecords {stream or ''}".rstrip()
         try:
-            answer = await self._client.get_records(ShardIterator=iterator, Limit=limit)
+            if self._plane is None:
+                return await self._get_sdk(iterator, limit, shard_id)
+            return await self._get_raw(self._plane, iterator, limit, shard_id)
         except sdk.SDK_ERRORS as error:
             if sdk.error_code(error) in ("ExpiredIteratorException", "InvalidArgumentException"):
                 raise ExpiredIterator(what) from error
             raise sdk.translate(error, what) from error
-        if "Records" not in answer:
-            raise Unavailable(f"{what}: an answer without records")
+        except KeyError as error:
+            raise Unavailable(f"{what}: an answer without records") from error
+
+    async def _get_sdk(self, iterator: str, limit: int, shard_id: str) -> Fetch:
+        answer = await self._client.get_records(ShardIterator=iterator, Limit=limit)
         return Fetch(
             records=[
                 Record(
@@ -144,6 +217,25 @@ class Kinesis:
             next_iterator=answer.get("NextShardIterator") or None,
             millis_behind_latest=answer.get("MillisBehindLatest") or 0,
             child_shards=[child["ShardId"] for child in answer.get("ChildShards") or ()],
+        )
+
+    async def _get_raw(self, plane: planes.DataPlane, iterator: str, limit: int, shard_id: str) -> Fetch:
+        request = {"ShardIterator": iterator, "Limit": limit}
+        answer = await plane.call("GetRecords", request, _decode_fetched, _MAX_GET_ANSWER_BYTES)
+        return Fetch(
+            records=[
+                Record(
+                    shard_id,
+                    int(got.SequenceNumber),
+                    got.PartitionKey,
+                    got.Data,
+                    round(got.ApproximateArrivalTimestamp * 1000),
+                )
+                for got in answer.Records
+            ],
+            next_iterator=answer.NextShardIterator or None,
+            millis_behind_latest=answer.MillisBehindLatest or 0,
+            child_shards=[child.ShardId for child in answer.ChildShards or ()],
         )
 
     async def create_stream(self, stream: str, shards: int) -> bool:
@@ -227,11 +319,13 @@ class Kinesis:
         return answer
 
 
-def _put(outcome: dict[str, Any]) -> Put:
+def _put(number: str | None, shard_id: str | None, code: str | None, message: str | None) -> Put:
     # kinesis-local sends `"ErrorCode": null` with a success: the value decides, not the key.
-    if outcome.get("ErrorCode"):
-        return Failed(outcome["ErrorCode"], outcome.get("ErrorMessage") or "")
-    return Stored(outcome["ShardId"], int(outcome["SequenceNumber"]))
+    if code:
+        return Failed(code, message or "")
+    if not number or not shard_id:
+        raise Unavailable("PutRecords: an outcome that is none")
+    return Stored(shard_id, int(number))
 
 
 def _shard(shard: dict[str, Any]) -> Shard:

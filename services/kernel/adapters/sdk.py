@@ -82,26 +82,35 @@ _MISCONFIGURED = {
 _MISSING = {"ResourceNotFoundException", "TableNotFoundException"}
 
 
-@asynccontextmanager
-async def client(
-    service: str,
-    endpoint: str | None,
-    region: str,
-    max_connections: int,
-    connect_timeout_s: float,
-    read_timeout_s: float,
-    timestamp_parser: Callable[[Any], Any] | None = None,
-) -> AsyncIterator[Any]:
-    """Open an SDK client without retries of its own; credentials come by the SDK's usual chain.
+def new_session(timestamp_parser: Callable[[Any], Any] | None = None) -> Any:
+    """A session of the SDK: it finds the credentials of every client opened from it.
 
-    Raises:
-        Misconfigured: the endpoint is not a URL, or there are no credentials.
+    Args:
+        timestamp_parser: makes our values of the service's timestamps.
     """
     session = get_session()
     if timestamp_parser is not None:
         session.get_component("response_parser_factory").set_parser_defaults(
             timestamp_parser=timestamp_parser
         )
+    return session
+
+
+@asynccontextmanager
+async def client(
+    session: Any,
+    service: str,
+    endpoint: str | None,
+    region: str,
+    max_connections: int,
+    connect_timeout_s: float,
+    read_timeout_s: float,
+) -> AsyncIterator[Any]:
+    """Open an SDK client without retries of its own; credentials come by the SDK's usual chain.
+
+    Raises:
+        Misconfigured: the endpoint is not a URL, or there are no credentials.
+    """
     config = AioConfig(
         retries={"total_max_attempts": 1, "mode": "standard"},
         connect_timeout=connect_timeout_s,
@@ -142,6 +151,8 @@ def translate(error: BaseException, what: str) -> CadabraError:
     if isinstance(error, sdk.ClientError):
         return _answered(error, what)
     name = type(error).__name__
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return Unavailable(f"{what}: {name}")  # nothing was sent
     if isinstance(error, sdk.ReadTimeoutError | aiohttp.ServerTimeoutError | TimeoutError):
         return TimedOut(f"{what}: {name}")
     if isinstance(error, sdk.NoCredentialsError | sdk.PartialCredentialsError | sdk.NoRegionError):
