@@ -13,6 +13,7 @@ from typing import Any, cast
 from services.kernel.adapters.dynamodb import DynamoDB
 from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.core.retry import Retry
+from services.kernel.streams.assignment import most_leases
 from services.kernel.streams.lease import Lease, from_item
 from services.kernel.streams.lease_table import LeaseTable
 from services.kernel.streams.operator import Operator
@@ -75,7 +76,13 @@ class Schedule:
         self._under_told_since_s = 0.0
         self._records = MIN_RECORDS + rng.randint(0, 40)
         self._commands: list[asyncio.Task[None]] = []
-        self._workers = [Worker(self._world, n, rng) for n in range(rng.choice((1, 2, 2, 3, 3, 4, 5, 8)))]
+        count = rng.choice((1, 2, 2, 3, 3, 4, 5, 8))
+        # Some of the workers may be a canary's; one at least is of the stable variant.
+        canaries = rng.randrange(count) if rng.random() < 0.3 else 0
+        share = rng.choice((0.1, 0.25, 0.5))
+        self._workers = [
+            Worker(self._world, n, rng, share if n >= count - canaries else 1.0) for n in range(count)
+        ]
         self._faults: dict[str, Callable[[Worker], None]] = {
             "split": self._split,
             "merge": self._merge,
@@ -114,7 +121,7 @@ class Schedule:
         await self._until(self._commands_done, "every operator's command ends")
         await self._until(lambda: self._world.all_handled, "every record is handled")
         await self._until(self._checkpointed, "every checkpoint is at its shard's tip")
-        await self._until(self._balanced, "the leases are balanced within one")
+        await self._until(self._balanced, "the leases are balanced within one, by variant")
         await self._stop()
         self._result.records = self._world.total
         self._result.repeats = sum(self._world.handled.values()) - self._world.total
@@ -205,8 +212,15 @@ class Schedule:
     def _balanced(self) -> bool:
         open_leases = [lease for lease in self._leases().values() if not lease.ended]
         held = Counter(lease.owner for lease in open_leases)
-        counts = [held.pop(worker.group.worker_id, 0) for worker in self._workers]
-        return not held and max(counts) - min(counts) <= 1
+        by_share: dict[float, list[int]] = {}
+        for worker in self._workers:
+            share = worker.settings.lease_share
+            by_share.setdefault(share, []).append(held.pop(worker.group.worker_id, 0))
+        return not held and all(
+            max(counts) - min(counts) <= 1
+            and (share == 1 or sum(counts) == most_leases(len(open_leases), share))
+            for share, counts in by_share.items()
+        )
 
     async def _stop(self) -> None:
         for worker in self._workers:

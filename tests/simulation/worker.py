@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 from typing import Any, cast
 
 from services.kernel.adapters.dynamodb import DynamoDB
 from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.core.errors import InvalidRecord, TimedOut, Unavailable
 from services.kernel.core.retry import Retry
+from services.kernel.streams.assignment import owner_id
 from services.kernel.streams.group import ConsumerGroup
 from services.kernel.streams.group_metrics import GroupMetrics
 from services.kernel.streams.group_settings import GroupSettings
@@ -72,9 +74,10 @@ class SimRejects:
 class Worker:
     """A process of the application: starts, is frozen, killed, drained; each life is a new one."""
 
-    def __init__(self, world: World, number: int, rng: random.Random) -> None:
+    def __init__(self, world: World, number: int, rng: random.Random, share: float = 1.0) -> None:
         self.world = world
         self.number = number
+        self.settings = replace(SETTINGS, variant="canary", lease_share=share) if share < 1 else SETTINGS
         self.trouble = Trouble()
         self.sink_away_until_s = 0.0
         self.metrics = SimMetrics()
@@ -89,6 +92,7 @@ class Worker:
         self.stopping = asyncio.Event()
         self.ready_at_s: float | None = None
         self.metrics = SimMetrics()
+        name = f"w{self.number}-{self._lives}"
         client = SimClient(self.world, self.trouble, self._rng)
         self.group = ConsumerGroup(
             "sim",
@@ -96,10 +100,10 @@ class Worker:
             cast(Kinesis, client),
             LeaseTable(cast(DynamoDB, client), "leases"),
             per_record(self._handle, concurrency=6, retry=Retry(rng=self._rng)),
-            cast(RejectedSink, SimRejects(self.world, f"w{self.number}-{self._lives}")),
-            SETTINGS,
+            cast(RejectedSink, SimRejects(self.world, owner_id(self.settings.variant, name))),
+            self.settings,
             cast(GroupMetrics, self.metrics),
-            worker_id=f"w{self.number}-{self._lives}",
+            worker_id=name,
             rng=self._rng,
             wall_clock=lambda: self.world.loop.time() + self.world.wall_jump_s,
         )

@@ -44,7 +44,7 @@ class ConsumerGroup:
         application: the group's name; workers of one application share a lease table.
         stream: physical name.
         processor: makes what handles one shard's records, such as `per_record(handle)`.
-        worker_id: unique for ever; made up when left out.
+        worker_id: unique for ever; made up when left out. Leases show it behind the variant, if it is not stable.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class ConsumerGroup:
         rng: random.Random | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        self.worker_id = worker_id or f"{application}-{uuid.uuid4()}"
+        self.worker_id = assignment.owner_id(settings.variant, worker_id or f"{application}-{uuid.uuid4()}")
         self._stream = stream
         self._kinesis = kinesis
         self._leases = leases
@@ -166,10 +166,19 @@ class ConsumerGroup:
         if now_s < self._takes_nothing_until_s:
             return  # an operator wants the others to have what was handed back
         holdings = [self._watch.holding(lease, now_s) for lease in ready.values()]
+        for shard_id in assignment.surplus(self.worker_id, holdings, self._settings.lease_share):
+            if shard_id in self._consumers:
+                self._consumers[shard_id].stop()
         patience_s = PATIENCE_IN_LEASE_TIMES * self._settings.lease_time_s
         settings = self._settings
         chosen = assignment.choose(
-            self.worker_id, holdings, settings.max_leases, settings.max_steals, patience_s, self._rng
+            self.worker_id,
+            holdings,
+            settings.max_leases,
+            settings.max_steals,
+            patience_s,
+            self._rng,
+            settings.lease_share,
         )
         for shard_id in await self._still_ready(chosen, ready):
             await self._take(ready[shard_id], self._watch.is_free(ready[shard_id], now_s))

@@ -64,3 +64,17 @@ class GroupSettings:
         minimum=1,
         help="Shards that one worker takes from a fuller one in one round.",
     )
+    variant: str = setting(
+        "CADABRA_VARIANT",
+        default="stable",
+        pattern="[a-z][a-z0-9_]{0,15}",
+        help="Which release this worker runs; workers of one variant share leases equally.",
+    )
+    lease_share: float = setting(
+        "CADABRA_LEASE_SHARE",
+        default=1.0,
+        minimum=0.001,
+        maximum=1,
+        help="Share of all shards that the workers of this variant hold together at most, rounded down, at least one "
+        "shard. One variant, the stable one, keeps 1 and takes the rest.",
+    )

@@ -15,9 +15,11 @@ from services.kernel.adapters.dynamodb import ConditionFailed
 from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.core.retry import Retry
 from services.kernel.streams import rewind
+from services.kernel.streams.aggregation import last_sub_sequence
 from services.kernel.streams.lease import Lease
 from services.kernel.streams.lease_table import LeaseTable
 from services.kernel.streams.lease_watch import LeaseWatch
+from services.kernel.streams.records import Record
 
 LOOK_S = 0.2
 PATIENCE_S = 10.0  # beyond the lease time, for a drain and a slow look
@@ -137,8 +139,9 @@ class Operator:
             iterator: str | None = await kinesis.shard_iterator(stream, lease.shard_id, lease.position)
             while iterator is not None:
                 fetch = await kinesis.get_records(iterator, 1, stream=stream, shard_id=lease.shard_id)
-                if fetch.records:
-                    return fetch.records[0].arrived_at_ms < timestamp_ms
+                found = [record for record in fetch.records if _is_open(record, lease)]
+                if found:
+                    return found[0].arrived_at_ms < timestamp_ms
                 if fetch.millis_behind_latest == 0:
                     return False
                 iterator = fetch.next_iterator
@@ -166,3 +169,10 @@ class Operator:
                 if watch.is_free(lease, self._clock()):
                     await self._retry.call(lambda lease=lease: self._table.free(lease, answered(lease)))  # type: ignore[misc]
             await asyncio.sleep(LOOK_S)
+
+
+def _is_open(record: Record, lease: Lease) -> bool:
+    """Whether a record has effects that are not durable; reading may begin at the one that is the checkpoint."""
+    if not lease.checkpoint.isdigit() or record.sequence_number > int(lease.checkpoint):
+        return True
+    return record.sequence_number == int(lease.checkpoint) and lease.sub_sequence < last_sub_sequence(record)
