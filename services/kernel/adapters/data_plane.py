@@ -37,14 +37,9 @@ DEFAULT = RAW
 
 _KEEPALIVE_S = 12.0  # the SDK's own; the services close idle connections later
 _ONE_WRITE_BYTES = 64 * 1024
-_OF_THE_CLOCK = {
-    "RequestTimeTooSkewed",
-    "RequestExpired",
-    "InvalidSignatureException",
-    "SignatureDoesNotMatch",
-    "AuthFailure",
-}
-_WORDS_OF_THE_CLOCK = ("expired", "not yet current", "too skewed", "time")
+_OF_THE_CLOCK = {"RequestTimeTooSkewed", "RequestExpired"}
+_OF_THE_SIGNATURE = {"InvalidSignatureException", "SignatureDoesNotMatch"}
+_WORDS_OF_THE_CLOCK = ("signature expired", "not yet current")
 
 
 class DataPlane:
@@ -173,8 +168,9 @@ class DataPlane:
 
     def _learn_time(self, error: sdk_exceptions.ClientError, headers: Mapping[str, str]) -> bool:
         """Take over the service's time if that is what it refuses; tells whether to send again."""
-        words = str(error.response["Error"].get("Message", "")).lower()
-        if sdk.error_code(error) not in _OF_THE_CLOCK or not any(one in words for one in _WORDS_OF_THE_CLOCK):
+        code, words = sdk.error_code(error), str(error.response["Error"].get("Message", "")).lower()
+        of_the_clock = code in _OF_THE_SIGNATURE and any(one in words for one in _WORDS_OF_THE_CLOCK)
+        if not of_the_clock and code not in _OF_THE_CLOCK:
             return False
         try:
             theirs = parsedate_to_datetime(headers.get("Date", "")).timestamp()

@@ -49,6 +49,11 @@ CODES: dict[str, tuple[int, type[CadabraError]]] = {
 }
 
 
+@pytest.fixture(params=["raw", "sdk"])
+def plane(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @asynccontextmanager
 async def answering(handler: Handler) -> AsyncIterator[str]:
     app = web.Application()
@@ -70,12 +75,12 @@ def refusing(code: str, status: int, message: str = SECRET) -> Handler:
 
 
 @pytest.mark.parametrize("code", CODES)
-async def test_a_code_becomes_a_word_of_ours(code: str) -> None:
+async def test_a_code_becomes_a_word_of_ours(code: str, plane: str) -> None:
     status, expected = CODES[code]
     async with (
         answering(refusing(code, status)) as url,
-        Kinesis.open(url, "us-east-1") as kinesis,
-        DynamoDB.open(url, "us-east-1") as dynamodb,
+        Kinesis.open(url, "us-east-1", data_plane=plane) as kinesis,
+        DynamoDB.open(url, "us-east-1", data_plane=plane) as dynamodb,
     ):
         with pytest.raises(expected) as raised:
             await kinesis.put_records("orders", [(b"x", "key")])
@@ -87,13 +92,16 @@ async def test_a_code_becomes_a_word_of_ours(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", ["ExpiredIteratorException", "InvalidArgumentException"])
-async def test_an_iterator_that_is_over(code: str) -> None:
-    async with answering(refusing(code, 400)) as url, Kinesis.open(url, "us-east-1") as kinesis:
+async def test_an_iterator_that_is_over(code: str, plane: str) -> None:
+    async with (
+        answering(refusing(code, 400)) as url,
+        Kinesis.open(url, "us-east-1", data_plane=plane) as kinesis,
+    ):
         with pytest.raises(ExpiredIterator):
             await kinesis.get_records("AAAA")
 
 
-async def test_each_call_is_sent_once() -> None:
+async def test_each_call_is_sent_once(plane: str) -> None:
     calls = 0
 
     async def handle(_request: web.Request) -> web.StreamResponse:
@@ -101,16 +109,18 @@ async def test_each_call_is_sent_once() -> None:
         calls += 1
         return web.json_response({"__type": "InternalFailure"}, status=500)
 
-    async with answering(handle) as url, Kinesis.open(url, "us-east-1") as kinesis:
+    async with answering(handle) as url, Kinesis.open(url, "us-east-1", data_plane=plane) as kinesis:
         with pytest.raises(Unavailable):
             await kinesis.put_records("orders", [(b"x", "key")])
     assert calls == 1
 
 
-async def test_nobody_listens() -> None:
-    async with Kinesis.open("http://127.0.0.1:1", "us-east-1") as kinesis:
+async def test_nobody_listens(plane: str) -> None:
+    async with Kinesis.open("http://127.0.0.1:1", "us-east-1", data_plane=plane) as kinesis:
         with pytest.raises(Unavailable):
             await kinesis.list_shards("orders")
+        with pytest.raises(Unavailable):
+            await kinesis.put_records("orders", [(b"x", "key")])
 
 
 async def _cut(request: web.Request) -> web.StreamResponse:
@@ -144,41 +154,46 @@ async def _success_of_no_json(_request: web.Request) -> web.StreamResponse:
     "handler",
     [_cut, _cut_in_the_answer, _page_of_a_load_balancer, _success_without_words, _success_of_no_json],
 )
-async def test_an_answer_that_is_none_is_unavailable(handler: Handler) -> None:
-    async with answering(handler) as url, Kinesis.open(url, "us-east-1") as kinesis:
+async def test_an_answer_that_is_none_is_unavailable(handler: Handler, plane: str) -> None:
+    async with answering(handler) as url, Kinesis.open(url, "us-east-1", data_plane=plane) as kinesis:
         with pytest.raises(Unavailable):
             await kinesis.put_records("orders", [(b"x", "key")])
         with pytest.raises(Unavailable):
             await kinesis.get_records("AAAA")
 
 
-async def test_no_answer_in_time() -> None:
+async def test_no_answer_in_time(plane: str) -> None:
     release = asyncio.Event()
 
     async def handle(_request: web.Request) -> web.StreamResponse:
         await release.wait()
         return web.Response()
 
-    async with answering(handle) as url, DynamoDB.open(url, "us-east-1", read_timeout_s=0.2) as dynamodb:
+    async with (
+        answering(handle) as url,
+        DynamoDB.open(url, "us-east-1", data_plane=plane, read_timeout_s=0.2) as dynamodb,
+    ):
         with pytest.raises(TimedOut):
             await dynamodb.put_item("orders", {"a": {"S": "x"}})
         release.set()
 
 
-async def test_credentials_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_credentials_that_are_not_there(plane: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/none")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/none")
-    async with Kinesis.open("http://127.0.0.1:1", "us-east-1") as kinesis:
+    async with Kinesis.open("http://127.0.0.1:1", "us-east-1", data_plane=plane) as kinesis:
         with pytest.raises(Misconfigured):
             await kinesis.list_shards("orders")
+        with pytest.raises(Misconfigured):
+            await kinesis.put_records("orders", [(b"x", "key")])
 
 
-async def test_an_endpoint_that_is_no_url() -> None:
+async def test_an_endpoint_that_is_no_url(plane: str) -> None:
     with pytest.raises(Misconfigured):
-        async with Kinesis.open("not a url", "us-east-1"):
+        async with Kinesis.open("not a url", "us-east-1", data_plane=plane):
             pass
 
 
