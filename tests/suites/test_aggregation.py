@@ -178,7 +178,7 @@ async def test_what_is_packed_is_handled_once_and_in_order_of_its_key_across_a_s
     assert any(one.sub_sequence for one in seen.records)
 
 
-async def test_a_crash_in_the_middle_of_an_aggregate_resumes_behind_what_is_checkpointed(
+async def test_a_crash_in_the_middle_of_an_aggregate_across_a_split_resumes_exactly(
     stage: Stage,
 ) -> None:
     put = await stage.put(*numbered(30))

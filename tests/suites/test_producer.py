@@ -432,7 +432,8 @@ async def test_after_a_split_packed_records_lie_where_their_hash_keys_belong(
 
 def hash_keys(data: bytes) -> list[str]:
     """The explicit hash keys of an aggregate, read by the bytes of their decimal digits."""
-    return [text.decode() for text in re.findall(rb"\x12[\x01-\x27]([0-9]{1,39})", data)]
+    found = re.findall(rb"\x12([\x1e-\x27])([0-9]{30,39})", data)
+    return [digits.decode() for length, digits in found if length[0] == len(digits)]
 
 
 async def test_a_failed_aggregate_is_sent_again_as_a_whole(memory: MemoryKinesis) -> None:

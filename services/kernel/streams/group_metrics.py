@@ -12,7 +12,8 @@ class GroupMetrics(Metrics):
     records_rejected = counter("records_rejected", "Records that went to `rejected`.", ["reason"])
     records_retried = counter("records_retried", "Tries that ended in a retryable error.", ["error"])
     records_refetched = counter(
-        "records_refetched", "Records read again after an expired iterator, passed over."
+        "records_refetched",
+        "Records read again, after an expired iterator or at the checkpoint of a lease just taken, passed over.",
     )
     lag = gauge(
         "lag_seconds",
