@@ -133,7 +133,8 @@ def from_item(item: Item) -> Lease | None:
     Returns:
         None for a row of another kind, such as KCL's coordinator state and worker metrics.
     """
-    if "leaseKey" not in item or "checkpoint" not in item:
+    # Newer versions of KCL keep their other entities in the lease table too, told apart by `entityType`.
+    if "leaseKey" not in item or "checkpoint" not in item or _text(item, "entityType") not in (None, "LEASE"):
         return None
     attempt = _text(item, "attemptSequence")
     return Lease(

@@ -210,7 +210,7 @@ class LeaseTable:
             condition = _UNCHANGED
             values[":owner"] = {"S": seen.owner}
         if wanted.owner != seen.owner:
-            removes.append("releaseAskedOf")
+            removes += _OF_THE_OWNER
         if _answers(seen, wanted):
             condition += " AND rewindTo = :answered"
             values[":answered"] = {"S": str(seen.rewind_to)}
@@ -230,6 +230,17 @@ class LeaseTable:
 def _is_what_we_wrote(found: Lease, wanted: Lease) -> bool:
     """Whether the row is our own write already: the answer to an earlier try was lost."""
     return (found.owner, found.counter, found.checkpoint) == (wanted.owner, wanted.counter, wanted.checkpoint)
+
+
+_OF_THE_OWNER = (
+    "releaseAskedOf",
+    # What a worker of KCL may have left in the middle of a hand-over or a two-step checkpoint; KCL removes it alike.
+    # Source: amazon-kinesis-client, DynamoDBLeaseSerializer, getDynamoTakeLeaseUpdate, getDynamoUpdateLeaseUpdate.
+    "checkpointOwner",
+    "pendingCheckpoint",
+    "pendingCheckpointSubSequenceNumber",
+    "pendingCheckpointState",
+)
 
 
 def _answers(seen: Lease, wanted: Lease) -> bool:
