@@ -30,8 +30,10 @@ async def serve(life: Lifecycle[Settings], settings: Settings) -> None:
     history = physical_name(settings.namespace, "order_history")
     connections = settings.concurrency + _SPARE_CONNECTIONS
     async with (
-        Kinesis.open(settings.kinesis_endpoint, settings.region) as kinesis,
-        DynamoDB.open(settings.dynamodb_endpoint, settings.region, max_connections=connections) as dynamodb,
+        Kinesis.open(settings.kinesis_endpoint, settings.region, data_plane=settings.data_plane) as kinesis,
+        DynamoDB.open(
+            settings.dynamodb_endpoint, settings.region, connections, data_plane=settings.data_plane
+        ) as dynamodb,
     ):
         producer = Producer(kinesis, rejected)
         rejects = RejectedSink(producer, service=APPLICATION)

@@ -197,8 +197,10 @@ def _index(index: Index) -> IndexKeys:
 
 async def _run(settings: ServiceSettings, shards: int | None) -> Provisioned:
     async with (
-        Kinesis.open(settings.kinesis_endpoint, settings.region) as kinesis,
-        DynamoDB.open(settings.dynamodb_endpoint, settings.region) as dynamodb,
+        Kinesis.open(settings.kinesis_endpoint, settings.region, data_plane=settings.data_plane) as kinesis,
+        DynamoDB.open(
+            settings.dynamodb_endpoint, settings.region, data_plane=settings.data_plane
+        ) as dynamodb,
     ):
         return await provision(kinesis, dynamodb, settings.namespace, contracts_catalog.load(), shards)
 

@@ -75,8 +75,10 @@ async def serve(life: Lifecycle[Settings], settings: Settings) -> None:
     ours = limits(settings)
     metrics = FileMetrics()
     async with (
-        Kinesis.open(settings.kinesis_endpoint, settings.region) as kinesis,
-        DynamoDB.open(settings.dynamodb_endpoint, settings.region) as dynamodb,
+        Kinesis.open(settings.kinesis_endpoint, settings.region, data_plane=settings.data_plane) as kinesis,
+        DynamoDB.open(
+            settings.dynamodb_endpoint, settings.region, data_plane=settings.data_plane
+        ) as dynamodb,
     ):
         orders, rejected, positions = (
             physical_name(settings.namespace, name) for name in ("orders", "rejected", "order_file_positions")
@@ -107,7 +109,9 @@ async def _require(kinesis: Kinesis, dynamodb: DynamoDB, streams: Sequence[str],
 
 
 async def _resume(settings: Settings, name: str, whole: bool) -> str:
-    async with DynamoDB.open(settings.dynamodb_endpoint, settings.region) as dynamodb:
+    async with DynamoDB.open(
+        settings.dynamodb_endpoint, settings.region, data_plane=settings.data_plane
+    ) as dynamodb:
         table = physical_name(settings.namespace, "order_file_positions")
         return await resume(DynamoDBPositions(dynamodb, table, present_time), settings.source, name, whole)
 

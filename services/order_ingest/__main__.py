@@ -37,7 +37,10 @@ async def serve(life: Lifecycle[Settings], settings: Settings) -> None:
     await life.metrics_server(metrics)
     stream = provision.physical_name(settings.namespace, "orders")
     async with Kinesis.open(
-        settings.kinesis_endpoint, settings.region, max_connections=settings.put_concurrency
+        settings.kinesis_endpoint,
+        settings.region,
+        max_connections=settings.put_concurrency,
+        data_plane=settings.data_plane,
     ) as kinesis:
         if await kinesis.stream_status(stream) is None:
             raise MissingResource(f"there is no stream {stream}")

@@ -34,6 +34,7 @@ async def serve(life: Lifecycle[Settings], settings: Settings) -> None:
         settings.region,
         max_connections=settings.max_reads,
         read_timeout_s=settings.request_timeout_s,
+        data_plane=settings.data_plane,
     ) as dynamodb:
         status = await Retry(budget_s=_START_BUDGET_S).call(lambda: dynamodb.table_status(table))
         if status is None:

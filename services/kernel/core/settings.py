@@ -233,6 +233,12 @@ class ServiceSettings:
         pattern=r"https?://.+",
         help="URL of DynamoDB; unset on AWS",
     )
+    data_plane: str = setting(
+        "CADABRA_DATA_PLANE",
+        default="raw",
+        choices=("raw", "sdk"),
+        help="what PutRecords, GetRecords and PutItem go by: our own signer and wire, or the SDK",
+    )
     region: str = setting(
         "AWS_REGION", aliases=("AWS_DEFAULT_REGION",), default="us-east-1", help="AWS region"
     )

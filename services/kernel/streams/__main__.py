@@ -55,8 +55,10 @@ def _failed(why: str) -> int:
 async def _run(options: argparse.Namespace) -> Shown:
     settings = load(OperatorSettings)
     async with (
-        Kinesis.open(settings.kinesis_endpoint, settings.region) as kinesis,
-        DynamoDB.open(settings.dynamodb_endpoint, settings.region) as dynamodb,
+        Kinesis.open(settings.kinesis_endpoint, settings.region, data_plane=settings.data_plane) as kinesis,
+        DynamoDB.open(
+            settings.dynamodb_endpoint, settings.region, data_plane=settings.data_plane
+        ) as dynamodb,
     ):
         if options.command == "rejected":
             return await rejected_commands.run(kinesis, catalog.load(), settings, options)
