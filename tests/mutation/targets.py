@@ -29,9 +29,6 @@ SEEDS = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233)
 _NOT_A_JUDGE = ("test_simulation.py", "test_core_mutants.py")
 
 
-_IMPORTS_CORE = re.compile(rf"^from {PACKAGE}(\.| import )({'|'.join(CORE)})\b", re.MULTILINE)
-
-
 def mutants(module: str) -> list[Mutant]:
     """All mutants of one module of the core."""
     path = ROOT / PACKAGE.replace(".", "/") / f"{module}.py"
@@ -39,9 +36,11 @@ def mutants(module: str) -> list[Mutant]:
 
 
 def judges(module: str) -> list[str]:
-    """Paths of the unit tests that import something of the core, those named after the module first."""
+    """Paths of the unit tests that import the module, those named after it first; of any of the core for ""."""
+    names = module or f"({'|'.join(CORE)})"
+    imports = re.compile(rf"^from {PACKAGE}(\.| import ){names}\b", re.MULTILINE)
     folder = ROOT / "tests/unit/streams"
     found = [path for path in sorted(folder.glob("test_*.py")) if path.name not in _NOT_A_JUDGE]
-    found = [path for path in found if _IMPORTS_CORE.search(path.read_text())]
+    found = [path for path in found if imports.search(path.read_text())]
     own = (f"test_core_{module}.py", f"test_{module}.py")
     return [str(path) for path in sorted(found, key=lambda path: path.name not in own)]

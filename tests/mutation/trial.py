@@ -30,13 +30,12 @@ MAX_CPU_S = 20
 MAX_WALL_S = 180.0  # a busy machine is no hang
 TEST_TIMEOUT_S = 15
 SURVIVED = "survived"
+_PLUGINS = ("pytest_asyncio.plugin", "pytest_timeout", "_hypothesis_pytestplugin")
 # Heavy, and none of them imports a module of the core: loaded once, inherited by every child.
 _PRELOADED = (
     "pytest",
     "_pytest.assertion.rewrite",
-    "pytest_asyncio.plugin",
-    "pytest_timeout",
-    "_hypothesis_pytestplugin",
+    *_PLUGINS,
     "hypothesis.strategies",
     "hypothesis.internal.conjecture.engine",
     "services.kernel.adapters.kinesis",
@@ -164,7 +163,6 @@ def _judge(mutant: Mutant | None) -> str:
     os.dup2(silence, 1)
     os.dup2(silence, 2)
     os.chdir(ROOT)
-    sys.dont_write_bytecode = True
     if mutant is not None:
         sys.meta_path.insert(0, _Changed(f"{PACKAGE}.{mutant.module}", mutant.code))
     return _by_unit_tests(mutant.module if mutant else "") or _by_simulation() or SURVIVED
@@ -198,7 +196,18 @@ def _by_unit_tests(module: str) -> str | None:
     import pytest
 
     ear = _Ear()
-    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", f"timeout={TEST_TIMEOUT_S}"]
+    # Loading plugins that these tests do not need costs more than the tests do.
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    plugins = [part for name in _PLUGINS for part in ("-p", name)]
+    options = [
+        *plugins,
+        "-x",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-o",
+        f"timeout={TEST_TIMEOUT_S}",
+    ]
     options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # plugins are loaded before the fork
     code = pytest.main([*options, *judges(module)], plugins=[ear])
     return None if code == 0 else ear.failed or f"pytest {int(code)}"
