@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from services.kernel.streams import checkpoint
+from services.kernel.streams import checkpoint, operator
 from services.kernel.streams.records import Record
 from tests.simulation.__main__ import run_seeds
 from tests.simulation.schedule import play
@@ -41,3 +41,12 @@ def test_a_checkpoint_past_an_open_record_is_seen(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(checkpoint.CheckpointTracker, "hand_out", hasty)
     assert "past the open record" in run_seeds([1]).broken[1]
+
+
+def test_a_rewind_that_leaves_records_out_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(*_arguments: object) -> bool:
+        return False
+
+    monkeypatch.setattr(operator.Operator, "_is_behind", never)
+    broken = run_seeds(range(60)).broken.values()
+    assert any("past an open record" in what for what in broken)
