@@ -122,7 +122,8 @@ async def _repeat(work: Work, count: int, concurrency: int) -> float:
     async def worker() -> None:
         nonlocal done
         while done < count:
-            done += await work()
+            one = await work()
+            done += one  # not in one line: `done` would be read before the wait
 
     before_s = time.process_time()
     await asyncio.gather(*(worker() for _ in range(concurrency)))
