@@ -17,7 +17,6 @@ from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.core.errors import CadabraError, MissingResource, Retryable
 from services.kernel.core.retry import Retry
 from services.kernel.core.settings import ServiceSettings
-from services.kernel.provision import lease_table, physical_name
 from services.kernel.streams.group_settings import GroupSettings
 from services.kernel.streams.lag_probe import lag_at_checkpoint_ms
 from services.kernel.streams.lease import Lease
@@ -49,7 +48,7 @@ class Context:
 
     def leases(self, application: str) -> LeaseTable:
         """The lease table of an application."""
-        return LeaseTable(self.dynamodb, lease_table(self.settings.namespace, application))
+        return LeaseTable(self.dynamodb, f"{self.settings.namespace}-leases-{application}")
 
     def stream(self, application: str) -> str:
         """The physical name of the stream that an application reads.
@@ -61,7 +60,7 @@ class Context:
         if not names:
             known = ", ".join(_applications(self.catalog))
             raise CommandFailed(f"no stream has the consumer {application}; there are: {known}")
-        return physical_name(self.settings.namespace, names[0])
+        return f"{self.settings.namespace}-{names[0]}"
 
     def operator(self, application: str) -> Operator:
         """The hand that asks this application's group."""

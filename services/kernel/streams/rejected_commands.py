@@ -12,7 +12,6 @@ from contracts.catalog import Catalog
 from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.core.retry import Retry
 from services.kernel.core.settings import ServiceSettings
-from services.kernel.provision import physical_name
 from services.kernel.streams import rejected_replay
 from services.kernel.streams.lease_commands import CommandFailed
 from services.kernel.streams.printing import Shown, table
@@ -23,7 +22,7 @@ PATIENCE_S = 30.0
 
 async def run(kinesis: Kinesis, catalog: Catalog, settings: ServiceSettings, options: Namespace) -> Shown:
     """Run `rejected` with its subcommand, `list` when there is none."""
-    letters = await read_letters(kinesis, physical_name(settings.namespace, "rejected"))
+    letters = await read_letters(kinesis, f"{settings.namespace}-rejected")
     if options.action in (None, "list"):
         return _list(letters)
     letter = _find(letters, options.id)
