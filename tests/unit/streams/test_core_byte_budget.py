@@ -117,3 +117,16 @@ async def test_room_that_comes_while_the_head_gives_up_goes_to_the_next() -> Non
     await asyncio.wait({first})
     assert first.cancelled()
     assert budget.used_bytes == 8
+
+
+async def test_room_for_the_last_in_the_queue_does_not_let_the_first_in() -> None:
+    budget = ByteBudget(10)
+    budget.try_reserve(10)
+    first, last = await started(budget, 5), await started(budget, 1)
+    budget.release(4)
+    await asyncio.sleep(0)
+    assert not first.done()
+    assert not last.done()
+    assert budget.used_bytes == 6
+    budget.release(6)
+    await asyncio.wait_for(asyncio.gather(first, last), TIMEOUT_S)

@@ -25,9 +25,9 @@ def test_the_first_record_of_all_is_handed_out_and_checkpointed() -> None:
 
 def test_a_record_that_was_never_handed_out_is_not_acknowledged() -> None:
     tracker = CheckpointTracker()
-    assert not tracker.acknowledge(record(5))
+    assert tracker.acknowledge(record(5)) is False
     tracker.hand_out([record(6)])
-    assert not tracker.acknowledge(record(5))
+    assert tracker.acknowledge(record(5)) is False
     assert (tracker.checkpoint, tracker.open_records, tracker.open_bytes) == (None, 1, 3)
 
 

@@ -85,3 +85,10 @@ def test_when_a_record_is_poison(attempts: int, poison: bool) -> None:
     lease = replace(HELD, attempts=attempts)
     assert deaths.is_poison(lease, 12) is poison
     assert not deaths.is_poison(lease, 11)
+
+
+def test_a_checkpoint_that_moves_leaves_the_time_it_began_at() -> None:
+    assert (
+        deaths.advanced(replace(HELD, checkpoint="AT_TIMESTAMP", timestamp_ms=5), "11", 0).timestamp_ms
+        is None
+    )

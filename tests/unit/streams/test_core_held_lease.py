@@ -27,10 +27,14 @@ class Table:
         self.written: list[Lease] = []
         self.paused: list[tuple[Lease, str]] = []
         self.at_work = 0
+        self.begun = 0
+        self.seen: Lease | None = None
 
     async def write(self, held: Lease, changed: Lease) -> Lease:
         assert self.at_work == 0, "two writes at once"
         self.at_work += 1
+        self.begun += 1
+        self.seen = held
         try:
             await asyncio.sleep(self.takes_s)
         finally:
@@ -101,6 +105,7 @@ def test_after_the_lease_time_in_silence_nothing_is_written(silent_s: float, los
         else:
             await held.update(moved_to("7"))
         assert bool(table.written) is not lost
+        assert bool(table.begun) is not lost, "nothing is even sent"
 
     in_virtual_time(test)
 
@@ -138,5 +143,23 @@ def test_a_pause_is_written_for_the_lease_as_it_is_held() -> None:
         await held.update(moved_to("7"))
         await held.pause("why")
         assert table.paused == [(held.lease, "why")]
+
+    in_virtual_time(test)
+
+
+def test_an_answered_rewind_releases_the_lease_at_the_place_asked_for() -> None:
+    async def test(table: Table, held: HeldLease) -> None:
+        await held.update(moved_to("7"))
+        assert await held.rewind("3") == Lease("s", counter=2, checkpoint="3") == held.lease
+        assert table.seen == Lease("s", "me", 1, "7", rewind_to="3")
+
+    in_virtual_time(test)
+
+
+def test_a_rewind_that_was_taken_back_releases_the_lease_where_it_is() -> None:
+    async def test(table: Table, held: HeldLease) -> None:
+        await held.update(moved_to("7"))
+        assert await held.rewind(None) == Lease("s", counter=2, checkpoint="7")
+        assert table.seen == Lease("s", "me", 1, "7")
 
     in_virtual_time(test)

@@ -109,3 +109,16 @@ def test_leases_can_be_kept_in_sets_and_never_change() -> None:
     assert len({Lease("s"), Lease("s"), FULL}) == 2
     with pytest.raises(AttributeError):
         FULL.owner = "thief"  # type: ignore[misc]
+
+
+def test_a_lease_at_a_time_begins_there_and_without_one_at_the_oldest_record() -> None:
+    assert Lease("s", checkpoint="AT_TIMESTAMP", timestamp_ms=5).position == Position.at_timestamp(5)
+    assert Lease("s", checkpoint="AT_TIMESTAMP").position == Position.trim_horizon()
+    assert not Lease("s", checkpoint="AT_TIMESTAMP", timestamp_ms=5).started
+
+
+def test_what_an_operator_asks_is_in_the_row() -> None:
+    asked = Lease("s", owner="w", rewind_to="7", release_asked_of="w")
+    row = {**LEAST_ROW, "leaseOwner": {"S": "w"}, "rewindTo": {"S": "7"}, "releaseAskedOf": {"S": "w"}}
+    assert to_item(asked) == row
+    assert from_item(row) == asked

@@ -12,7 +12,7 @@ from services.kernel.adapters.dynamodb import ConditionFailed, Key
 from services.kernel.core.errors import TimedOut
 from services.kernel.core.retry import Retry
 from services.kernel.streams.lease import SHARD_END, Lease, to_item
-from services.kernel.streams.lease_table import LeaseLost, LeaseTable
+from services.kernel.streams.lease_table import LeaseLost, LeaseTable, RequestChanged
 from tests.memory.dynamodb import MemoryDynamoDB
 
 TABLE = "leases"
@@ -233,3 +233,64 @@ async def test_an_operator_makes_no_leases_by_a_slip_of_the_hand(stage: Stage) -
     with pytest.raises(ConditionFailed):
         await stage.leases.accept_loss("typo")
     assert await stage.leases.read() == {}
+
+
+async def test_a_lease_whose_owner_is_silent_is_freed_only_as_it_was_seen(stage: Stage) -> None:
+    await stage.put(HELD)
+    assert await stage.leases.free(HELD, FREE) is True
+    assert await stage.lease() == replace(FREE, counter=5)
+    await stage.put(replace(HELD, counter=9))
+    assert await stage.leases.free(HELD, FREE) is False
+    assert await stage.lease() == replace(HELD, counter=9)
+
+
+async def test_a_release_is_asked_of_the_owner_and_done_with_by_any_change_of_owner(stage: Stage) -> None:
+    await stage.put(HELD)
+    await stage.leases.ask_release(HELD)
+    asked = replace(HELD, release_asked_of="me")
+    assert await stage.lease() == asked
+    beaten = await stage.leases.write(asked, asked)
+    assert (await stage.lease()).release_asked_of == "me", "a heartbeat answers nothing"
+    await stage.leases.write(beaten, replace(beaten, owner=None))
+    assert (await stage.lease()).release_asked_of is None
+    with pytest.raises(ConditionFailed):
+        await stage.leases.ask_release(HELD)
+
+
+async def test_a_rewind_is_asked_of_a_lease_that_exists_and_kept_by_heartbeats(stage: Stage) -> None:
+    await stage.put(HELD)
+    await stage.leases.ask_rewind("s", "7")
+    asked = replace(HELD, rewind_to="7")
+    assert await stage.lease() == asked
+    await stage.leases.write(HELD, HELD)
+    assert await stage.lease() == replace(asked, counter=5)
+    with pytest.raises(ConditionFailed):
+        await stage.leases.ask_rewind("typo", "7")
+
+
+async def test_an_answer_to_a_rewind_removes_the_request_it_answers(stage: Stage) -> None:
+    asked = await stage.put(replace(HELD, rewind_to="7"))
+    await stage.leases.write(asked, replace(FREE, checkpoint="7"))
+    assert await stage.lease() == replace(FREE, checkpoint="7", counter=5)
+
+
+@pytest.mark.parametrize("counter", [4, 5])
+async def test_an_answer_to_a_rewind_that_was_replaced_meanwhile_changes_nothing(
+    stage: Stage, counter: int
+) -> None:
+    now = await stage.put(replace(HELD, rewind_to="9", counter=counter))
+    with pytest.raises(RequestChanged):
+        await stage.leases.write(replace(HELD, rewind_to="7"), replace(FREE, checkpoint="7"))
+    assert await stage.lease() == now
+
+
+async def test_an_answer_goes_on_past_a_heartbeat_whose_answer_was_lost(stage: Stage) -> None:
+    await stage.put(replace(HELD, rewind_to="7", counter=5))
+    await stage.leases.write(replace(HELD, rewind_to="7"), replace(FREE, checkpoint="7"))
+    assert await stage.lease() == replace(FREE, checkpoint="7", counter=6)
+
+
+async def test_a_heartbeat_minds_no_request_that_came_meanwhile(stage: Stage) -> None:
+    await stage.put(replace(HELD, rewind_to="9", counter=7))
+    await stage.leases.write(HELD, HELD)
+    assert await stage.lease() == replace(HELD, rewind_to="9", counter=8)

@@ -57,3 +57,10 @@ def test_after_a_reset_nothing_from_before_dilutes() -> None:
     for _ in range(100):
         rate.add(True)
     assert rate.too_high
+
+
+def test_it_is_the_oldest_of_the_thousand_that_leaves() -> None:
+    rate = rate_of((1, True), (799, False), (200, True))
+    assert rate.too_high
+    rate.add(False)
+    assert not rate.too_high

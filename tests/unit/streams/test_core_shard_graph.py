@@ -78,3 +78,10 @@ def test_a_lease_that_another_child_still_waits_for_is_kept() -> None:
     begun, waiting = Lease("c", checkpoint="9", parents=("a",)), Lease("d", parents=("a",))
     leases = table(Lease("a", checkpoint=SHARD_END), begun, waiting)
     assert removable(leases, ["c", "d"]) == []
+
+
+def test_an_end_that_an_operator_wants_reopened_holds_the_child() -> None:
+    child, parent = Lease("c", parents=("a",)), Lease("a", checkpoint=SHARD_END, rewind_to="3")
+    assert readiness(child, table(child, parent), ["a", "c"]) == Readiness(False)
+    # A shard that is gone cannot be read again: its end stands.
+    assert readiness(child, table(child, parent), ["c"]) == Readiness(True)
