@@ -61,6 +61,8 @@ async def stage(
 ) -> AsyncIterator[Stage]:
     """Fresh streams and tables, an empty ledger, and no service yet."""
     stage = Stage(engines, namespace, kinesis, dynamodb, start_service, tmp_path)
-    await stage.prepare()
-    yield stage
-    await stage.close()
+    try:
+        await stage.prepare()
+        yield stage
+    finally:
+        await stage.close()

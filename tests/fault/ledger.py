@@ -86,13 +86,17 @@ class HttpSender:
         url: where order_ingest is now; asked for each try, because a restarted one has another port.
         token: of role `sender`; its subject is the orders' source.
         concurrency: connections that post at the same time.
+        pause_s: what each of them rests after an order.
     """
 
-    def __init__(self, ledger: Ledger, url: Callable[[], str], token: str, concurrency: int = 16) -> None:
+    def __init__(
+        self, ledger: Ledger, url: Callable[[], str], token: str, concurrency: int = 16, pause_s: float = 0.0
+    ) -> None:
         self._ledger = ledger
         self._url = url
         self._headers = {"Authorization": f"Bearer {token}"}
         self._concurrency = concurrency
+        self._pause_s = pause_s
 
     async def send(self, orders: Sequence[HttpOrder]) -> None:
         """Send all; returns once every one has a clear answer."""
@@ -114,6 +118,7 @@ class HttpSender:
             while not self._ledger.settle(order, status):
                 await asyncio.sleep(rng.uniform(0.05, _LONGEST_PAUSE_S))
                 status = await self._post(http, order)
+            await asyncio.sleep(self._pause_s)
 
     async def _post(self, http: aiohttp.ClientSession, order: HttpOrder) -> int | None:
         self._ledger.in_flight += 1

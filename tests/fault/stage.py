@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -14,7 +15,7 @@ from contracts import catalog
 from services.kernel.adapters.dynamodb import DynamoDB
 from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.core.tokens import Keys, jwks, sign
-from services.kernel.provision import provision
+from services.kernel.provision import provision, remove
 from tests.conftest import StartService
 from tests.engines import Engines
 from tests.fault import store
@@ -95,11 +96,16 @@ class Stage:
         keys = Keys.generate("fault")
         (self.folder / "jwks.json").write_text(json.dumps(jwks([keys.public_jwk])))
         self.token = sign(keys.private_jwk, HTTP_SOURCE, "sender")
+        async with self._adapters() as (kinesis, dynamodb):
+            await provision(kinesis, dynamodb, self.namespace, catalog.load(), shards=SHARDS)
+
+    @asynccontextmanager
+    async def _adapters(self) -> AsyncIterator[tuple[Kinesis, DynamoDB]]:
         async with (
             Kinesis.open(self.engines.kinesis, REGION) as kinesis,
             DynamoDB.open(self.engines.dynamodb, REGION) as dynamodb,
         ):
-            await provision(kinesis, dynamodb, self.namespace, catalog.load(), shards=SHARDS)
+            yield kinesis, dynamodb
 
     # Services
 
@@ -288,11 +294,15 @@ class Stage:
         return task
 
     async def close(self) -> None:
-        """Cancel what still runs in the background."""
+        """Leave nothing: no sender, no service, no stream; an engine holds only so many shards."""
         running = [task for task in self._tasks if not task.done()]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+        for service in self.services:
+            service.kill9()
+        async with self._adapters() as (kinesis, dynamodb):
+            await remove(kinesis, dynamodb, self.namespace, catalog.load())
 
     async def end(self) -> None:
         """Stop every service that still runs, by SIGTERM; each must drain and end with 0."""

@@ -61,6 +61,7 @@ async def test_kill_9_loses_and_doubles_nothing(
         return await share_now(load)() >= share
 
     await until(reached, 60, f"{share:.0%} of the load is done", poll_s=0.02)
+    await until(lambda: stage.ledger.in_flight > 0, 5, "an order is on its way", poll_s=0.001)
     in_flight = stage.ledger.in_flight
     services[victim].kill9()
     await was_at_work(stage, in_flight)

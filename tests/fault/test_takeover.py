@@ -235,14 +235,14 @@ async def test_a_writer_cut_off_from_dynamodb_gives_way(stage: Stage, dynamodb_p
 async def test_killing_the_writer_again_and_again_rejects_no_innocent_record(
     stage: Stage, dynamodb_proxy: FaultProxy
 ) -> None:
-    slow_writes(dynamodb_proxy)
+    dynamodb_proxy.add(faults.Delay(20, 80), "PutItem", resource="order_history")
     sender = StreamSender(stage.ledger, stage.kinesis, stage.orders)
-    await sender.send(orders.http_orders(400, 26, HTTP_SOURCE))
+    await sender.send(orders.http_orders(200, 26, HTTP_SOURCE))
     rng = random.Random(26)
-    for _ in range(5):
+    for _ in range(4):
         writer = await stage.writer(dynamodb=dynamodb_proxy)
         before = dynamodb_proxy.calls["PutItem"]
-        writes = rng.randrange(5, 60)
+        writes = rng.randrange(5, 25)
         await until(
             lambda before=before, writes=writes: dynamodb_proxy.calls["PutItem"] >= before + writes,  # type: ignore[misc]
             30,

@@ -7,6 +7,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.core import logs
@@ -146,6 +147,18 @@ class ConsumerGroup:
             consumer.stop()
         if self._tasks:
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        if self._crash is not None:
+            return  # a lease that could not be marked has to expire, so that the next owner counts a death
+        try:
+            await self._release_the_unread()
+        except Retryable as error:
+            log.warning("not_released", error=error)  # they expire
+
+    async def _release_the_unread(self) -> None:
+        """Hand back what the table says is ours though nobody reads it: the answer to a take was lost."""
+        for lease in (await self._leases.read()).values():
+            if lease.owner == self.worker_id:
+                await self._leases.take(lease, replace(lease, owner=None))
 
     async def _round(self) -> None:
         leases = await self._leases.read()
