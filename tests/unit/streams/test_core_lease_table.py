@@ -294,3 +294,20 @@ async def test_a_heartbeat_minds_no_request_that_came_meanwhile(stage: Stage) ->
     await stage.put(replace(HELD, rewind_to="9", counter=7))
     await stage.leases.write(HELD, HELD)
     assert await stage.lease() == replace(HELD, rewind_to="9", counter=8)
+
+
+async def test_a_lease_with_everything_set_is_written_whole_and_its_mark_taken_back(stage: Stage) -> None:
+    full = replace(
+        await stage.put(HELD),
+        checkpoint="AT_TIMESTAMP",
+        timestamp_ms=5,
+        children=("c",),
+        attempt_sequence=13,
+        attempt_sub_sequence=2,
+        attempts=1,
+    )
+    assert await stage.leases.write(HELD, full) == replace(full, counter=5) == await stage.lease()
+    plain = replace(full, counter=5, attempt_sequence=None, attempt_sub_sequence=0, attempts=0)
+    await stage.leases.write(replace(full, counter=5), plain)
+    assert await stage.lease() == replace(plain, counter=6)
+    assert "attemptSubSequence" not in await stage.row()
