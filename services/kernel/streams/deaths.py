@@ -1,9 +1,9 @@
 """Which record is to blame when owners of a shard keep dying. Pure.
 
 An exception names its record. A killed process names nothing, so after the second death without progress, or the
-first that left a mark, the shard is read with care: one record at a time, its number written to the lease before it
-is handed out. A record that was named three times is poison. A record whose sink is merely away is never blamed: its
-mark is taken back.
+first that left a mark, the shard is read with care: one record at a time over all shards of the worker, its number
+written to the lease before it is handed out and taken back once it is done. A record that was named three times is
+poison. A record whose sink is merely away is never blamed: its mark is taken back.
 """
 
 from __future__ import annotations

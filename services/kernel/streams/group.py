@@ -77,7 +77,15 @@ class ConsumerGroup:
         self._watch = LeaseWatch(settings.lease_time_s)
         self._probe = LagProbe(kinesis, stream, wall_clock)
         self._shared = Surroundings(
-            stream, kinesis, rejects, self._budget, settings, metrics, Retry(rng=self._rng), self._clock
+            stream=stream,
+            kinesis=kinesis,
+            rejects=rejects,
+            budget=self._budget,
+            settings=settings,
+            metrics=metrics,
+            retry=Retry(rng=self._rng),
+            clock=self._clock,
+            care=asyncio.Lock(),
         )
         self._consumers: dict[str, ShardConsumer] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}

@@ -49,7 +49,11 @@ class HandlerFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What all shards of a worker share."""
+    """What all shards of a worker share.
+
+    Args:
+        care: held while a record is at work alone, so that a death has one record to blame and not one a shard.
+    """
 
     stream: str
     kinesis: Kinesis
@@ -59,6 +63,7 @@ class Surroundings:
     metrics: GroupMetrics
     retry: Retry
     clock: Callable[[], float]
+    care: asyncio.Lock
 
 
 class ShardConsumer:
@@ -266,16 +271,20 @@ class ShardConsumer:
         if deaths.is_poison(self._held.lease, record.sequence_number, record.sub_sequence):
             await delivery.reject(_poison(self._held.lease))
             return
-        await self._shared.retry.call(
-            lambda: self._held.update(
+        async with self._shared.care:
+            await self._write(
                 lambda lease: deaths.blamed(
                     self._with_checkpoint(lease), record.sequence_number, record.sub_sequence
                 )
             )
-        )
-        delivery.done = asyncio.get_running_loop().create_future()
-        await self._processor.process([delivery])
-        await delivery.done
+            delivery.done = asyncio.get_running_loop().create_future()
+            await self._processor.process([delivery])
+            await delivery.done
+            # Unmarked before the next one begins: a mark in the row means that its record was at work at a death.
+            await self._write(lambda lease: deaths.cleared(self._with_checkpoint(lease)))
+
+    async def _write(self, change: Callable[[Lease], Lease]) -> None:
+        await self._shared.retry.call(lambda: self._held.update(change))
 
     def acknowledge(self, record: Record) -> None:
         """Count a record as done; called by its delivery."""
@@ -321,7 +330,7 @@ class ShardConsumer:
 
     async def _clear_mark(self) -> None:
         try:
-            await self._shared.retry.call(lambda: self._held.update(deaths.cleared))
+            await self._write(deaths.cleared)
         except LeaseLost:
             return
 
