@@ -95,7 +95,7 @@ async def test_throttles_partial_failures_errors_delays_and_lost_answers_all_at_
         "PutRecords partial": kinesis.add(partial, "PutRecords", probability=0.5),
         "PutRecords throttled": kinesis.add(faults.Throttle(), "PutRecords", probability=0.1),
         "PutRecords answer lost": kinesis.add(faults.CutAfter(), "PutRecords", probability=0.1),
-        "PutRecords 500": kinesis.add(faults.Error500(), "PutRecords", probability=0.05),
+        "PutRecords 500": kinesis.add(faults.Error500(), "PutRecords", probability=0.1),
         "GetRecords throttled": kinesis.add(faults.Throttle(), "GetRecords", probability=0.15),
         "GetRecords answer lost": kinesis.add(faults.CutAfter(), "GetRecords", probability=0.05),
         "GetRecords 500": kinesis.add(faults.Error500(), "GetRecords", probability=0.05),
@@ -105,8 +105,8 @@ async def test_throttles_partial_failures_errors_delays_and_lost_answers_all_at_
         "PutItem cut": put_item(faults.CutBefore(), 0.05),
         "PutItem 500": put_item(faults.Error500(), 0.05),
         "lease answer lost": dynamodb.add(faults.CutAfter(), "UpdateItem", probability=0.1),
-        "lease throttled": dynamodb.add(faults.Throttle(), "UpdateItem", probability=0.05),
-        "position answer lost": put_item(faults.CutAfter(), 0.2, "order_file_positions"),
+        "lease throttled": dynamodb.add(faults.Throttle(), "UpdateItem", probability=0.2),
+        "position answer lost": put_item(faults.CutAfter(), 0.4, "order_file_positions"),
     }
     await load.sent()
     stored = await stage.assert_all_arrived()
