@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import subprocess
 import sys
 
@@ -13,6 +12,8 @@ from tests.mutation.report import Report
 from tests.mutation.trial import SURVIVED, Verdict
 
 SAMPLE = 5
+# Fixed, so that a run judges the tests and not the draw; `make mutants` tries every one.
+SEED = 1
 SOURCE = '''
 """Words for people."""
 
@@ -90,7 +91,6 @@ def test_every_reason_still_speaks_of_a_mutant() -> None:
 
 
 def test_a_few_mutants_are_noticed() -> None:
-    seed = random.SystemRandom().randrange(10**6)
-    command = [sys.executable, "-m", "tests.mutation", "--sample", str(SAMPLE), "--seed", str(seed)]
+    command = [sys.executable, "-m", "tests.mutation", "--sample", str(SAMPLE), "--seed", str(SEED)]
     done = subprocess.run(command, cwd=targets.ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command[1:])}\n{done.stdout}{done.stderr}"

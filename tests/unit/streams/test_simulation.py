@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 import pytest
 
 from services.kernel.streams import checkpoint, operator
@@ -12,11 +10,12 @@ from tests.simulation.__main__ import run_seeds
 from tests.simulation.schedule import play
 
 SCHEDULES = 150
+# Fixed, so that a run judges the code and not the draw; the command draws others and prints them.
+FIRST_SEED = 20_260_101
 
 
 def test_random_schedules_of_faults_break_no_promise() -> None:
-    first = random.SystemRandom().randrange(10**9)
-    found = run_seeds(range(first, first + SCHEDULES))
+    found = run_seeds(range(FIRST_SEED, FIRST_SEED + SCHEDULES))
     assert not found.broken, (
         f"replay with: python -m tests.simulation --schedules 1 --seed {min(found.broken)}"
     )
