@@ -131,9 +131,7 @@ class ShardConsumer:
         if outcome is Outcome.GONE:
             return outcome
         try:
-            await self._shared.retry.call(
-                lambda: self._held.update(lambda lease: self._final(lease, outcome))
-            )
+            await self._write(lambda lease: self._final(lease, outcome))
         except LeaseLost:
             return Outcome.LOST
         return outcome
