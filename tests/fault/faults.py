@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -185,7 +185,7 @@ class PartialPut:
     failed: int = field(default=0)
 
     async def apply(self, call: Call, body: bytes, send: Send, lifted: asyncio.Event) -> Answer | None:
-        """Forward the spared records and merge both outcomes in the order of the request."""
+        """Toss a coin for each record, then put those that are spared."""
         if call.operation != "PutRecords":
             return await send(body)
         asked: Json = json.loads(body)
@@ -193,26 +193,33 @@ class PartialPut:
             call.rng.choice(self.codes) if call.rng.random() < self.probability else ""
             for _ in asked["Records"]
         ]
-        spared = [record for record, code in zip(asked["Records"], fates, strict=True) if not code]
-        answer, done = await _forward_spared(call, asked, spared, send)
-        if answer is None or done is None:
+        answer = await put_spared(asked, fates, send)
+        if answer is not None and answer.status == 200:
+            self.failed += sum(bool(code) for code in fates)
+        return answer
+
+
+async def put_spared(asked: Json, fates: Sequence[str], send: Send) -> Answer | None:
+    """Forward the records that are spared and merge both outcomes in the order of the request.
+
+    Args:
+        asked: a PutRecords as its client sent it.
+        fates: for each record the code it fails with, "" for one that is spared.
+
+    Returns:
+        The engine's own answer where it did not take the spared ones.
+    """
+    spared = [record for record, code in zip(asked["Records"], fates, strict=True) if not code]
+    done: Json = {"FailedRecordCount": 0, "Records": []}
+    if spared:
+        answer = await send(json.dumps({**asked, "Records": spared}).encode())
+        if answer is None or answer.status != 200:
             return answer
-        self.failed += len(fates) - len(spared)
-        outcomes = iter(done["Records"])
-        done["Records"] = [_failed(code) if code else next(outcomes) for code in fates]
-        done["FailedRecordCount"] = int(done.get("FailedRecordCount") or 0) + len(fates) - len(spared)
-        return Answer(200, json.dumps(done).encode(), {"Content-Type": "application/x-amz-json-1.1"})
-
-
-async def _forward_spared(
-    call: Call, asked: Json, spared: list[Json], send: Send
-) -> tuple[Answer | None, Json | None]:
-    if not spared:
-        return Answer(200, b"", {}), {"FailedRecordCount": 0, "Records": []}
-    answer = await send(json.dumps({**asked, "Records": spared}).encode())
-    if answer is None or answer.status != 200:
-        return answer, None
-    return answer, json.loads(answer.body)
+        done = json.loads(answer.body)
+    outcomes = iter(done["Records"])
+    done["Records"] = [_failed(code) if code else next(outcomes) for code in fates]
+    done["FailedRecordCount"] = int(done.get("FailedRecordCount") or 0) + len(fates) - len(spared)
+    return Answer(200, json.dumps(done).encode(), {"Content-Type": "application/x-amz-json-1.1"})
 
 
 def _failed(code: str) -> Json:
