@@ -114,13 +114,14 @@ async def start(
     """Start `python -m services.<name>` and wait until it has said that it is ready.
 
     Args:
+        name: of the service; a name with dots is that of any module that lives like a service.
         folder: for its log and its ready file; a second process of the same name gets files of its own.
         environment: all of it; nothing is inherited.
 
     Raises:
         RuntimeError: it ended, or is not ready in time; its output is in the message.
     """
-    service = launch(f"services.{name}", folder, environment)
+    service = launch(name if "." in name else f"services.{name}", folder, environment)
     ready_file = service.log_file.with_suffix(".ready")
     deadline = time.monotonic() + timeout_s
     while not ready_file.exists():

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 from tests.fault import faults, orders
-from tests.fault.ledger import FileSender, HttpSender
+from tests.fault.ledger import FileSender, HttpSender, StreamSender
 from tests.fault.proxy import FaultProxy
 from tests.fault.stage import FILE_SOURCE, HTTP_SOURCE, Stage
 from tests.processes import ServiceProcess
@@ -14,6 +15,7 @@ HTTP_ORDERS = 250
 FILE_LINES = 500
 FILES = 4
 _SENDERS = 8
+_BATCH = 20
 _LINE_PAUSE_S = 0.008
 _ORDER_PAUSE_S = 0.12
 _SENT_TIMEOUT_S = 60.0
@@ -76,6 +78,14 @@ class Load:
     async def durable_share(self) -> float:
         """Share of the lines in files that are durable."""
         return self.stage.ledger.durable_lines / FILE_LINES
+
+
+async def steady_load(sender: StreamSender, stopping: asyncio.Event, seed: int) -> None:
+    """Send orders until told to stop, however long the test takes; each has a clear answer then."""
+    for number in itertools.count():
+        if stopping.is_set():
+            return
+        await sender.send(orders.http_orders(_BATCH, seed, HTTP_SOURCE, prefix=f"s{number}-"))
 
 
 def slow_writes(dynamodb: FaultProxy) -> None:

@@ -18,7 +18,8 @@ from services.kernel.core.tokens import Keys, jwks, sign
 from services.kernel.provision import provision, remove
 from tests.conftest import StartService
 from tests.engines import Engines
-from tests.fault import store
+from tests.fault import handlings, store
+from tests.fault.handlings import Handling
 from tests.fault.ledger import Ledger
 from tests.fault.orders import Identity
 from tests.fault.proxy import FaultProxy
@@ -70,6 +71,7 @@ class Stage:
     ingest_url: str = ""
     token: str = field(default="", repr=False)
     _instances: dict[int, str] = field(default_factory=dict)
+    _books: dict[int, Path] = field(default_factory=dict)
     _tasks: list[asyncio.Task[Any]] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
@@ -134,6 +136,20 @@ class Stage:
         }
         return await self._start("order_file_ingest", dynamodb, kinesis, **ours, **settings)
 
+    async def witness(
+        self, *applications: str, kinesis: FaultProxy | None = None, **settings: str
+    ) -> ServiceProcess:
+        """Start a witness, a worker that writes down what it handles; `handlings` tells."""
+        book = self.folder / f"handlings-{next(self._numbers)}"
+        ours = {"CADABRA_TEST_APPLICATIONS": ",".join(applications), "CADABRA_TEST_HANDLINGS": str(book)}
+        started = await self._start("tests.fault.witness", None, kinesis, **ours, **settings)
+        self._books[started.pid] = book
+        return started
+
+    def handlings(self, witness: ServiceProcess) -> list[Handling]:
+        """What a witness wrote down so far."""
+        return handlings.read(self._books[witness.pid])
+
     async def _start(
         self, name: str, dynamodb: FaultProxy | None, kinesis: FaultProxy | None, **settings: str
     ) -> ServiceProcess:
@@ -142,7 +158,7 @@ class Stage:
             endpoints["CADABRA_DYNAMODB_ENDPOINT"] = dynamodb.url
         if kinesis is not None:
             endpoints["CADABRA_KINESIS_ENDPOINT"] = kinesis.url
-        instance = f"{name}-{next(self._numbers)}"
+        instance = f"{name.rpartition('.')[2]}-{next(self._numbers)}"
         endpoints["CADABRA_INSTANCE"] = instance
         started = await self.start(name, **{**FAST, **endpoints, **settings})
         self.services.append(started)
@@ -213,12 +229,13 @@ class Stage:
         }
 
     async def leases(self) -> dict[str, dict[str, Any]]:
-        """The writer's lease table: owner, checkpoint, counter and deaths since it moved, by shard."""
+        """The writer's lease table: parents, owner, checkpoint, counter and deaths since it moved, by shard."""
         page = await self.dynamodb.scan(
             TableName=f"{self.namespace}-leases-dynamodb_writer", ConsistentRead=True
         )
         return {
             item["leaseKey"]["S"]: {
+                "parents": item.get("parentShardId", {}).get("SS", []),
                 "owner": item.get("leaseOwner", {}).get("S"),
                 "checkpoint": item["checkpoint"]["S"],
                 "counter": int(item["leaseCounter"]["N"]),
