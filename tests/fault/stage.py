@@ -136,13 +136,11 @@ class Stage:
         }
         return await self._start("order_file_ingest", dynamodb, kinesis, **ours, **settings)
 
-    async def witness(
-        self, *applications: str, kinesis: FaultProxy | None = None, **settings: str
-    ) -> ServiceProcess:
+    async def witness(self, *applications: str, **settings: str) -> ServiceProcess:
         """Start a witness, a worker that writes down what it handles; `handlings` tells."""
         book = self.folder / f"handlings-{next(self._numbers)}"
         ours = {"CADABRA_TEST_APPLICATIONS": ",".join(applications), "CADABRA_TEST_HANDLINGS": str(book)}
-        started = await self._start("tests.fault.witness", None, kinesis, **ours, **settings)
+        started = await self._start("tests.fault.witness", None, None, **ours, **settings)
         self._books[started.pid] = book
         return started
 
