@@ -63,20 +63,26 @@ class FileLine:
     content: Content
 
 
-def http_orders(count: int, seed: int, source: str, prefix: str = "h") -> list[HttpOrder]:
-    """Orders for `POST /v1/orders`; about one of fifty breaks the contract and must be refused."""
+def http_orders(
+    count: int, seed: int, source: str, prefix: str = "h", lines: int | None = None
+) -> list[HttpOrder]:
+    """Orders for `POST /v1/orders`; about one of fifty breaks the contract and must be refused.
+
+    Args:
+        lines: of each order, about 115 bytes a line in the stream; as in the shop's data where it is left out.
+    """
     rng = random.Random(f"http {seed}")
-    return [_http_order(rng, f"{prefix}{seed}-{number}", source) for number in range(count)]
+    return [_http_order(rng, f"{prefix}{seed}-{number}", source, lines) for number in range(count)]
 
 
-def _http_order(rng: random.Random, order_id: str, source: str) -> HttpOrder:
+def _http_order(rng: random.Random, order_id: str, source: str, size: int | None) -> HttpOrder:
     instant = datetime(2011, 1, 1, tzinfo=UTC) + timedelta(seconds=rng.randrange(300 * 86_400))
     customer = None if rng.random() < 0.25 else str(rng.randrange(12_000, 18_000))
     country, kind = rng.choice(_COUNTRIES), rng.choices(("sale", "cancellation", "adjustment"), (90, 9, 1))[0]
     valid = rng.random() >= 0.02
     lines: list[Json] = []
     contents: dict[Identity, Content] = {}
-    for ordinal in range(1, _size(rng) + 1):
+    for ordinal in range(1, (size or _size(rng)) + 1):
         stock_code, description, quantity, price = _article(rng)
         lines.append(
             {"stock_code": stock_code, "description": description, "quantity": quantity, "unit_price": price}

@@ -30,40 +30,56 @@ Limit = Literal["count", "bytes"]
 
 
 class Window:
-    """What went through in the current second, which lasts longer when it gave more than a second may. Pure.
+    """How much of one thing went through in the current second, which lasts longer when that was too much. Pure.
 
     Args:
-        count_per_s: reads or records.
-        bytes_per_s: a read is let through below it and may end above it; its size is known only afterwards.
+        per_s: what a second lets through.
     """
 
-    def __init__(self, count_per_s: int, bytes_per_s: int) -> None:
-        self._count_per_s = count_per_s
-        self._bytes_per_s = bytes_per_s
+    def __init__(self, per_s: int) -> None:
+        self._per_s = per_s
         self._began_at_s = float("-inf")
-        self._count = 0
-        self._bytes = 0
+        self._used = 0
+
+    def fits(self, amount: int, now_s: float) -> bool:
+        """Whether so much more goes through now; the time is monotonic seconds."""
+        return (0 if self._over(now_s) else self._used) + amount <= self._per_s
+
+    def add(self, amount: int, now_s: float) -> None:
+        """Note what went through; it may be more than fits, for what a read gives is known only afterwards."""
+        if self._over(now_s):
+            self._began_at_s, self._used = now_s, 0
+        self._used += amount
+
+    def _over(self, now_s: float) -> bool:
+        return now_s >= self._began_at_s + max(1.0, self._used / self._per_s)
+
+
+class Shares:
+    """What one shard still lets through, in number and in bytes. Pure."""
+
+    def __init__(self, count_per_s: int, bytes_per_s: int) -> None:
+        self._count = Window(count_per_s)
+        self._bytes = Window(bytes_per_s)
 
     def enter(self, now_s: float, size_bytes: int = 0) -> Limit | None:
         """Let one read or record through, or say which limit keeps it out.
 
         Args:
-            now_s: monotonic seconds.
-            size_bytes: what is known to go through with it.
+            size_bytes: what goes through with it; 0 for a read, of which `add` tells later.
         """
-        if now_s >= self._began_at_s + max(1.0, self._bytes / self._bytes_per_s):
-            self._began_at_s, self._count, self._bytes = now_s, 0, 0
-        if self._count >= self._count_per_s:
+        if not self._count.fits(1, now_s):
             return "count"
-        if self._bytes >= self._bytes_per_s or self._bytes + size_bytes > self._bytes_per_s:
+        if not self._bytes.fits(max(1, size_bytes), now_s):
             return "bytes"
-        self._count += 1
-        self._bytes += size_bytes
+        self._count.add(1, now_s)
+        self.add(size_bytes, now_s)
         return None
 
-    def add(self, size_bytes: int) -> None:
+    def add(self, size_bytes: int, now_s: float) -> None:
         """Note what a read that was let through has given."""
-        self._bytes += size_bytes
+        if size_bytes:
+            self._bytes.add(size_bytes, now_s)
 
 
 class ReadLimits:
@@ -78,7 +94,7 @@ class ReadLimits:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._shard_of: dict[str, str] = {}
-        self._windows: defaultdict[str, Window] = defaultdict(lambda: Window(READS_PER_S, READ_BYTES_PER_S))
+        self._shares: defaultdict[str, Shares] = defaultdict(lambda: Shares(READS_PER_S, READ_BYTES_PER_S))
         self.served: Counter[str] = Counter()
         """Reads that were let through, by stream/shard."""
         self.refused: Counter[Limit] = Counter()
@@ -102,8 +118,8 @@ class ReadLimits:
         return await self._read(shard, call, body, send)
 
     async def _read(self, shard: str, call: Call, body: bytes, send: Send) -> Answer | None:
-        window = self._windows[shard]
-        limit = window.enter(self._clock())
+        shares = self._shares[shard]
+        limit = shares.enter(self._clock())
         if limit is not None:
             self.refused[limit] += 1
             return refusal(
@@ -112,7 +128,7 @@ class ReadLimits:
         self.served[shard] += 1
         answer = await send(body)
         fetched = self._learn(answer, "NextShardIterator", shard)
-        window.add(sum(_size_bytes(record["Data"]) for record in fetched.get("Records", ())))
+        shares.add(sum(_size_bytes(record["Data"]) for record in fetched.get("Records", ())), self._clock())
         return answer
 
     def _learn(self, answer: Answer | None, name: str, shard: str) -> Json:
@@ -129,7 +145,7 @@ class ReadLimits:
 class _Range:
     first: int
     last: int
-    window: Window
+    shares: Shares
 
 
 class WriteLimits:
@@ -146,7 +162,7 @@ class WriteLimits:
             _Range(
                 int(shard["HashKeyRange"]["StartingHashKey"]),
                 int(shard["HashKeyRange"]["EndingHashKey"]),
-                Window(WRITTEN_RECORDS_PER_S, WRITTEN_BYTES_PER_S),
+                Shares(WRITTEN_RECORDS_PER_S, WRITTEN_BYTES_PER_S),
             )
             for shard in shards
         ]
@@ -164,8 +180,8 @@ class WriteLimits:
 
     def _enter(self, record: Json) -> Limit | None:
         number = int(record.get("ExplicitHashKey") or hash_key(record["PartitionKey"]))
-        window = next(one.window for one in self._ranges if one.first <= number <= one.last)
-        return window.enter(self._clock(), _size_bytes(record["Data"]) + len(record["PartitionKey"].encode()))
+        shares = next(one.shares for one in self._ranges if one.first <= number <= one.last)
+        return shares.enter(self._clock(), _size_bytes(record["Data"]) + len(record["PartitionKey"].encode()))
 
 
 def hash_key(partition_key: str) -> int:

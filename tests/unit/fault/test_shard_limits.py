@@ -9,7 +9,7 @@ import random
 from typing import Any
 
 from tests.fault.faults import Answer, Call
-from tests.fault.shard_limits import EXCEEDED, MB, ReadLimits, Window, WriteLimits, hash_key
+from tests.fault.shard_limits import EXCEEDED, MB, ReadLimits, Shares, WriteLimits, hash_key
 
 LIFTED = asyncio.Event()
 
@@ -24,36 +24,37 @@ class Clock:
         return self.now_s
 
 
-def test_a_window_lets_so_many_through_and_begins_anew_after_a_second() -> None:
-    window = Window(5, 2 * MB)
-    assert [window.enter(100 + 0.1 * n) for n in range(7)] == [None] * 5 + ["count"] * 2
-    assert window.enter(100.99) == "count"
-    assert window.enter(101.0) is None
+def test_a_shard_lets_so_many_through_and_begins_anew_after_a_second() -> None:
+    shares = Shares(5, 2 * MB)
+    assert [shares.enter(100 + 0.1 * n) for n in range(7)] == [None] * 5 + ["count"] * 2
+    assert shares.enter(100.99) == "count"
+    assert shares.enter(101.0) is None
 
 
-def test_after_10_mb_nothing_is_read_for_5_seconds() -> None:
-    window = Window(5, 2 * MB)
-    assert window.enter(100) is None
-    window.add(10 * MB)
-    assert [window.enter(100 + s) for s in (0.1, 1.0, 4.99)] == ["bytes"] * 3
-    assert window.enter(105.0) is None
+def test_after_10_mb_nothing_is_read_for_5_seconds_from_when_they_were_given() -> None:
+    shares = Shares(5, 2 * MB)
+    assert shares.enter(98.5) is None
+    shares.add(10 * MB, 100)
+    assert [shares.enter(100 + s) for s in (0.1, 1.0, 4.99)] == ["bytes"] * 3
+    assert shares.enter(105.0) is None
 
 
 def test_a_read_below_the_limit_may_end_above_it_and_the_next_waits_for_what_it_took() -> None:
-    window = Window(5, 2 * MB)
-    assert window.enter(100) is None
-    window.add(2 * MB - 1)
-    assert window.enter(100.5) is None
-    window.add(MB + 1)
-    assert window.enter(101.49) == "bytes"
-    assert window.enter(101.5) is None
+    shares = Shares(5, 2 * MB)
+    assert shares.enter(100) is None
+    shares.add(2 * MB - 1, 100)
+    assert shares.enter(100.5) is None
+    shares.add(MB + 1, 100.5)
+    assert shares.enter(101.49) == "bytes"
+    assert shares.enter(101.5) is None
 
 
 def test_what_is_known_to_be_too_large_stays_out_and_a_smaller_one_comes_in() -> None:
-    window = Window(1000, MB)
-    assert window.enter(100, MB - 10) is None
-    assert window.enter(100, 11) == "bytes"
-    assert window.enter(100, 10) is None
+    shares = Shares(1000, MB)
+    assert shares.enter(100, MB - 10) is None
+    assert shares.enter(100, 11) == "bytes"
+    assert shares.enter(100, 10) is None
+    assert shares.enter(100, 1) == "bytes"
 
 
 class Engine:
