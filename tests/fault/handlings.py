@@ -87,24 +87,24 @@ def hand_offs(workers: Iterable[ServiceProcess]) -> list[HandOff]:
 
 
 def open_at(this: HandOff, all_of_them: Sequence[HandOff], books: Sequence[list[Handling]]) -> set[Place]:
-    """What earlier owners of a shard had begun and no checkpoint covered: what its new owner handles again.
+    """What a shard's last owner had begun and no checkpoint covered: what is handled again.
 
     Of an owner that it was stolen from, what it went on to begin until it noticed is part of it.
 
     Args:
+        all_of_them: the earliest first.
         books: what each worker wrote down, in the order of the workers.
     """
-    found: set[Place] = set()
-    for number, book in enumerate(books):
-        own = [one.at_s for one in all_of_them if (one.worker, one.shard_id) == (number, this.shard_id)]
-        if not any(at_s < this.at_s for at_s in own):
-            continue
-        again_s = min((at_s for at_s in own if at_s >= this.at_s), default=math.inf)
-        found |= {
-            handling.place
-            for handling in book
-            if handling.place.shard_id == this.shard_id
-            and handling.place.sequence_number > this.done_up_to
-            and handling.at_s < again_s
-        }
-    return found
+    of_shard = [one for one in all_of_them if one.shard_id == this.shard_id]
+    place = of_shard.index(this)
+    if place == 0:
+        return set()
+    last = of_shard[place - 1]
+    until_s = min((one.at_s for one in of_shard[place:] if one.worker == last.worker), default=math.inf)
+    return {
+        handling.place
+        for handling in books[last.worker]
+        if handling.place.shard_id == this.shard_id
+        and handling.place.sequence_number > this.done_up_to
+        and last.at_s <= handling.at_s < until_s
+    }

@@ -180,13 +180,10 @@ async def _assert_little_was_handled_again(stage: Stage, fleet: list[ServiceProc
     taken = handlings.hand_offs(fleet)
     still_open = {one: handlings.open_at(one, taken, books) for one in taken}
     again = begun.total() - len(begun)
-    print(
-        f"{len(begun)} records, {again} handled again; "
-        f"open at a change of hands: {[(one.how, len(places)) for one, places in still_open.items()]}"
-    )
+    told = [(one.how, one.shard_id[-2:], one.worker, len(places)) for one, places in still_open.items()]
+    print(f"{len(begun)} records, {again} handled again; how, shard, worker and what was open: {told}")
     assert {one.how for one in taken} <= {"free", "stolen"}, "a lease expired though nobody died"
-    assert not any(places for one, places in still_open.items() if one.how == "free"), (
-        "a drain left records open"
-    )
+    drained = {one: places for one, places in still_open.items() if one.how == "free"}
+    assert not any(drained.values()), f"a drain left records open: {drained}"
     assert again <= sum(map(len, still_open.values()))
     assert {place for place, times in begun.items() if times > 1} <= set().union(*still_open.values())
