@@ -5,163 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
 from contracts import codec, order
-from services.kernel.adapters.dynamodb import DynamoDB, Key
-from services.kernel.adapters.kinesis import Kinesis
-from services.kernel.core.errors import Detail
 from services.kernel.streams.__main__ import main
-from services.kernel.streams.group import ConsumerGroup
-from services.kernel.streams.group_metrics import GroupMetrics
-from services.kernel.streams.group_settings import GroupSettings
 from services.kernel.streams.lease import Lease
-from services.kernel.streams.lease_table import LeaseTable
-from services.kernel.streams.processor import per_record
-from services.kernel.streams.producer import Producer
-from services.kernel.streams.records import Record, Stored
-from services.kernel.streams.rejected import RejectedSink
+from services.kernel.streams.records import Stored
 from tests.orders import one_part
-
-APPLICATION = "dynamodb_writer"
-SETTINGS = GroupSettings(
-    lease_time_s=1.0, poll_interval_s=0.1, checkpoint_interval_s=0.1, shard_sync_interval_s=0.5
-)
+from tests.suites.command_stage import APPLICATION, SETTINGS, CommandStage, shard
 
 
-@dataclass
-class Stage:
-    """A namespace with the stream `orders` of two shards, its dead letters and one lease table."""
-
-    namespace: str
-    kinesis: Kinesis
-    dynamodb: DynamoDB
-    leases: LeaseTable
-    capture: pytest.CaptureFixture[str]
-    handled: Counter[bytes] = field(default_factory=Counter)
-
-    async def command(self, *arguments: str) -> tuple[int, str, str]:
-        """Run a command as a person would: exit code, output, complaints."""
-        self.capture.readouterr()
-        code = await asyncio.to_thread(main, arguments)
-        output = self.capture.readouterr()
-        return code, output.out, output.err
-
-    async def json(self, *arguments: str) -> Any:
-        """Run a command that succeeds, and read what it prints for machines."""
-        code, output, errors = await self.command(*arguments, "--json")
-        assert code == 0, errors
-        return json.loads(output)
-
-    async def put(self, *numbers: int) -> None:
-        """Put numbered records, spread over the shards by key."""
-        batch = [(f"{n}".encode(), f"key-{n}") for n in numbers]
-        puts = await self.kinesis.put_records(f"{self.namespace}-orders", batch)
-        assert all(isinstance(put, Stored) for put in puts)
-
-    async def until_handled(self, times: dict[int, int]) -> None:
-        """Wait until each record was handled so many times."""
-        wanted = {f"{n}".encode(): count for n, count in times.items()}
-        await self.until(lambda: dict(self.handled) == wanted, lambda: dict(self.handled))
-
-    async def until(self, condition: Any, seen: Any = lambda: None) -> None:
-        """Wait for a condition."""
-        deadline = time.monotonic() + 20
-        while not condition():
-            assert time.monotonic() < deadline, seen()
-            await asyncio.sleep(0.02)
-
-    @asynccontextmanager
-    async def worker(self, name: str) -> AsyncIterator[asyncio.Task[None]]:
-        """Run a worker of the application; leaving asks it to stop and waits for it."""
-
-        async def handle(record: Record) -> None:
-            self.handled[record.data] += 1
-
-        stopping, ready = asyncio.Event(), asyncio.Event()
-        producer = Producer(self.kinesis, f"{self.namespace}-rejected")
-        group = ConsumerGroup(
-            APPLICATION,
-            f"{self.namespace}-orders",
-            self.kinesis,
-            self.leases,
-            per_record(handle),
-            RejectedSink(producer, APPLICATION),
-            SETTINGS,
-            GroupMetrics(),
-            worker_id=name,
-        )
-        task = asyncio.create_task(group.run(stopping, ready.set))
-        try:
-            await asyncio.wait_for(ready.wait(), 10)
-            yield task
-        finally:
-            stopping.set()
-            await asyncio.gather(task, return_exceptions=True)
-            await producer.drain()
-
-    async def reject(self, data: bytes, stream: str | None = "orders") -> str:
-        """Keep a dead letter; returns its id."""
-        producer = Producer(self.kinesis, f"{self.namespace}-rejected")
-        try:
-            return await RejectedSink(producer, APPLICATION).put(
-                "contract_violation",
-                "a test",
-                data,
-                [Detail("/currency", "pattern")],
-                stream=f"{self.namespace}-{stream}" if stream else None,
-                shard_id="shardId-000000000000" if stream else None,
-                sequence_number=7 if stream else None,
-                file=None if stream else "orders.csv",
-                offset=None if stream else 12,
-            )
-        finally:
-            await producer.drain()
-
-
-@pytest.fixture
-async def stage(
-    kinesis_endpoint: str,
-    dynamodb_endpoint: str,
-    namespace: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> AsyncIterator[Stage]:
-    monkeypatch.setenv("CADABRA_NAMESPACE", namespace)
-    monkeypatch.setenv("CADABRA_KINESIS_ENDPOINT", kinesis_endpoint)
-    monkeypatch.setenv("CADABRA_DYNAMODB_ENDPOINT", dynamodb_endpoint)
-    monkeypatch.setenv("CADABRA_LEASE_TIME_S", f"{SETTINGS.lease_time_s:g}")
-    async with (
-        Kinesis.open(kinesis_endpoint, "us-east-1") as kinesis,
-        DynamoDB.open(dynamodb_endpoint, "us-east-1") as dynamodb,
-    ):
-        leases = LeaseTable(dynamodb, f"{namespace}-leases-{APPLICATION}")
-        await dynamodb.create_table(leases.table, Key("leaseKey"))
-        streams = {f"{namespace}-orders": 2, f"{namespace}-rejected": 1}
-        for stream, shards in streams.items():
-            await kinesis.create_stream(stream, shards)
-        for stream in streams:
-            while await kinesis.stream_status(stream) != "ACTIVE":
-                await asyncio.sleep(0.05)
-        yield Stage(namespace, kinesis, dynamodb, leases, capsys)
-        for stream in streams:
-            await kinesis.delete_stream(stream)
-
-
-def shard(number: int) -> str:
-    return f"shardId-{number:012d}"
-
-
-async def test_applications_leases_and_lag_tell_who_reads_what_and_how_far(stage: Stage) -> None:
+async def test_applications_leases_and_lag_tell_who_reads_what_and_how_far(
+    stage: CommandStage,
+) -> None:
     async with stage.worker("one"):
         await stage.put(*range(20))
         await stage.until_handled(dict.fromkeys(range(20), 1))
@@ -204,7 +65,7 @@ async def test_applications_leases_and_lag_tell_who_reads_what_and_how_far(stage
 
 
 @pytest.mark.parametrize("command", ["leases", "lag"])
-async def test_an_application_that_is_not_there_is_told(stage: Stage, command: str) -> None:
+async def test_an_application_that_is_not_there_is_told(stage: CommandStage, command: str) -> None:
     code, output, errors = await stage.command(command, "nobody", "--json")
     assert (code, output) == (1, "")
     assert "no stream has the consumer nobody; there are: dynamodb_writer" in errors
@@ -236,14 +97,13 @@ def test_wrong_usage_exits_with_2(arguments: list[str], capsys: pytest.CaptureFi
     assert "error: " in capsys.readouterr().err
 
 
-async def test_a_lease_that_is_handed_back_goes_to_the_other_worker(stage: Stage) -> None:
+async def test_a_lease_that_is_handed_back_goes_to_the_other_worker(stage: CommandStage) -> None:
     async with stage.worker("one"), stage.worker("two"):
 
         async def owners() -> list[str | None]:
             return [row["owner"] for row in await stage.json("leases", APPLICATION)]
 
-        while sorted(map(str, await owners())) != ["one", "two"]:
-            await asyncio.sleep(0.1)
+        await stage.until_shared()
         [mine] = [row["shard_id"] for row in await stage.json("leases", APPLICATION) if row["owner"] == "one"]
         assert await stage.json("release", APPLICATION, mine) == [{"shard_id": mine, "outcome": "done"}]
         released_at = time.monotonic()
@@ -258,7 +118,7 @@ async def test_a_lease_that_is_handed_back_goes_to_the_other_worker(stage: Stage
         assert (lease.deaths, lease.release_asked_of) == (0, None)
 
 
-async def test_a_lease_whose_owner_is_gone_is_freed_and_counts_a_death(stage: Stage) -> None:
+async def test_a_lease_whose_owner_is_gone_is_freed_and_counts_a_death(stage: CommandStage) -> None:
     await stage.leases.create(Lease(shard(0), owner="dead", counter=5))
     await stage.leases.create(Lease(shard(1)))
     assert await stage.json("release", APPLICATION, shard(0)) == [{"shard_id": shard(0), "outcome": "done"}]
@@ -269,7 +129,7 @@ async def test_a_lease_whose_owner_is_gone_is_freed_and_counts_a_death(stage: St
         assert (code, why in errors) == (1, True)
 
 
-async def test_resume_and_accept_loss_change_their_lease_only(stage: Stage) -> None:
+async def test_resume_and_accept_loss_change_their_lease_only(stage: CommandStage) -> None:
     await stage.leases.create(Lease(shard(0), owner="one", paused="too bad"))
     await stage.leases.create(Lease(shard(1), parents=(shard(0),)))
     done = {"application": APPLICATION, "shard": shard(0)}
@@ -285,10 +145,11 @@ async def test_resume_and_accept_loss_change_their_lease_only(stage: Stage) -> N
 
 
 async def test_rewind_to_a_time_while_the_group_runs_reads_again_from_there_across_a_split(
-    stage: Stage,
+    stage: CommandStage,
 ) -> None:
     early, late = range(20), range(20, 40)
     async with stage.worker("one"), stage.worker("two"):
+        await stage.until_shared()
         await stage.put(*early)
         await stage.until_handled(dict.fromkeys(early, 1))
         await asyncio.sleep(1.1)  # the engine compares whole seconds
@@ -310,7 +171,7 @@ async def test_rewind_to_a_time_while_the_group_runs_reads_again_from_there_acro
     assert all(lease.rewind_to is None for lease in (await stage.leases.read()).values())
 
 
-async def test_rewind_leaves_out_nothing_that_was_not_handled(stage: Stage) -> None:
+async def test_rewind_leaves_out_nothing_that_was_not_handled(stage: CommandStage) -> None:
     for number in (0, 1):
         await stage.leases.create(Lease(shard(number)))
     await stage.put(*range(10))
@@ -324,7 +185,7 @@ async def test_rewind_leaves_out_nothing_that_was_not_handled(stage: Stage) -> N
     assert (code, "no lease for the shard" in errors) == (1, True)
 
 
-async def test_rewind_behind_a_sequence_number_reads_one_shard_again(stage: Stage) -> None:
+async def test_rewind_behind_a_sequence_number_reads_one_shard_again(stage: CommandStage) -> None:
     puts = await stage.kinesis.put_records(
         f"{stage.namespace}-orders", [(f"{n}".encode(), "one key") for n in range(10)]
     )
@@ -341,7 +202,9 @@ async def test_rewind_behind_a_sequence_number_reads_one_shard_again(stage: Stag
         await stage.until_handled({n: 1 if n <= 5 else 2 for n in range(10)})
 
 
-async def test_without_a_worker_rewind_answers_itself_a_dead_one_included(stage: Stage) -> None:
+async def test_without_a_worker_rewind_answers_itself_a_dead_one_included(
+    stage: CommandStage,
+) -> None:
     await stage.leases.create(Lease(shard(0), owner="dead", checkpoint="5", deaths=2))
     await stage.leases.create(Lease(shard(1), checkpoint="SHARD_END"))
     await stage.json("rewind", APPLICATION, "--to", "2026-01-02T03:04:05.5Z")
@@ -351,7 +214,7 @@ async def test_without_a_worker_rewind_answers_itself_a_dead_one_included(stage:
         assert lease == Lease(shard(number), checkpoint="AT_TIMESTAMP", timestamp_ms=1_767_323_045_500)
 
 
-async def test_dead_letters_are_listed_and_shown_with_their_bytes(stage: Stage) -> None:
+async def test_dead_letters_are_listed_and_shown_with_their_bytes(stage: CommandStage) -> None:
     letter = await stage.reject(b"not \xff json")
     listed = await stage.json("rejected")
     assert listed == await stage.json("rejected", "list")
@@ -370,7 +233,7 @@ async def test_dead_letters_are_listed_and_shown_with_their_bytes(stage: Stage) 
 
 
 async def test_a_dead_letter_is_replayed_as_it_was_or_corrected_under_its_identity(
-    stage: Stage, tmp_path: Path
+    stage: CommandStage, tmp_path: Path
 ) -> None:
     good = codec.encode(one_part("o1"))
     as_it_was = await stage.reject(good)
@@ -396,7 +259,7 @@ async def test_a_dead_letter_is_replayed_as_it_was_or_corrected_under_its_identi
     assert fixed.event_id == order.event_id(msgspec.to_builtins(fixed)) != one_part("o1").event_id
 
 
-async def test_what_cannot_go_back_is_refused_with_the_reason(stage: Stage) -> None:
+async def test_what_cannot_go_back_is_refused_with_the_reason(stage: CommandStage) -> None:
     from_a_file = await stage.reject(b"a line", stream=None)
     code, _, errors = await stage.command("rejected", "replay", from_a_file)
     assert (code, "orders.csv, not from a stream" in errors) == (1, True)

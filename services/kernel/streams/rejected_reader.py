@@ -13,6 +13,8 @@ from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.core.retry import Retry
 from services.kernel.streams.records import Position, Record
 
+PATIENCE_S = 30.0
+
 
 @dataclass(frozen=True, slots=True)
 class Letters:
@@ -42,7 +44,7 @@ async def read_letters(kinesis: Kinesis, stream: str) -> Letters:
     """Read every dead letter that the stream still holds, and tell which are not whole."""
     decode = codec.decoder("rejected", 1)
     chunks: dict[str, dict[int, codec.Rejected]] = {}
-    retry = Retry(budget_s=30)
+    retry = Retry(budget_s=PATIENCE_S)
     for shard in await retry.call(lambda: kinesis.list_shards(stream)):
         for record in await _read_shard(kinesis, stream, shard.shard_id, retry):
             letter = decode(record.data)
