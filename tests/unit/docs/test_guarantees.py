@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from services.kernel.streams.shard_consumer import Outcome
+
 ROOT = Path(__file__).parents[3]
 PROOF = re.compile(r"(tests/[\w/]+\.py)(?:::(\w+))?")
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
@@ -36,3 +38,13 @@ def test_every_link_leads_somewhere(document: Path) -> None:
 
 def test_the_guarantees_are_among_the_documents() -> None:
     assert len([file for file, name in proofs() if name]) > 20
+
+
+def test_the_states_of_a_shard_name_every_way_in_which_a_worker_stops_reading_it() -> None:
+    text = (ROOT / "docs/guarantees.md").read_text(encoding="utf-8")
+    diagram = text.partition("```mermaid")[2].partition("```")[0]
+    rows = dict(
+        re.findall(r"^\| (\w+) \|.*\| (?:`(\w+)` )?\|$", text.partition("| state |")[2], re.MULTILINE)
+    )
+    assert {outcome for outcome in rows.values() if outcome} == {outcome.value for outcome in Outcome}
+    assert rows.keys() == set(re.findall(r"\b[A-Z]\w+(?= -->)|(?<=--> )[A-Z]\w+", diagram)) - {"Held"}
