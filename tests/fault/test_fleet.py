@@ -70,9 +70,9 @@ async def test_kill_9_of_each_of_three_workers_in_turn_and_a_freeze_while_shards
         enough.set()
         await loading
         await stage.assert_all_arrived()
-    leases = await stage.leases()
-    assert sum(lease["checkpoint"] == "SHARD_END" for lease in leases.values()) == 3
-    await stage.end()
+        leases = await stage.leases()
+        assert sum(lease["checkpoint"] == "SHARD_END" for lease in leases.values()) == 3
+        await stage.end()
 
 
 async def _kill_at_work(stage: Stage, victim: ServiceProcess) -> None:
