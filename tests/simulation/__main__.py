@@ -3,79 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import json
-import logging
 import os
 import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
-from tests.simulation.schedule import empty_cells, play
+from tests.simulation.faults import KINDS, empty_cells
+from tests.simulation.runs import Summary, run_all
 from tests.simulation.worker import STATES
 
-CHUNK = 50
 ENOUGH_FOR_EVERY_CELL = 5_000
-
-
-@dataclass
-class Summary:
-    """What a run of schedules showed, together."""
-
-    schedules: int = 0
-    records: int = 0
-    repeats: int = 0
-    cells: Counter[tuple[str, str]] = field(default_factory=Counter)
-    broken: dict[int, str] = field(default_factory=dict)
-
-    def add(self, other: Summary) -> None:
-        """Count another run in."""
-        self.schedules += other.schedules
-        self.records += other.records
-        self.repeats += other.repeats
-        self.cells += other.cells
-        self.broken.update(other.broken)
-
-
-def run_seeds(seeds: Sequence[int]) -> Summary:
-    """Play schedules one after another in this process."""
-    logging.disable(logging.CRITICAL)
-    hook, sys.unraisablehook = sys.unraisablehook, lambda _details: None  # coroutines of killed workers
-    found = Summary()
-    gc.disable()
-    try:
-        for seed in seeds:
-            try:
-                result = play(seed)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the seed shows it again
-                found.broken[seed] = f"{type(error).__name__}: {error}"
-                continue
-            found.schedules += 1
-            found.records += result.records
-            found.repeats += result.repeats
-            found.cells += result.cells
-        gc.collect()
-    finally:
-        gc.enable()
-        logging.disable(logging.NOTSET)
-        sys.unraisablehook = hook
-    return found
-
-
-def run_all(first: int, count: int, processes: int) -> Iterator[Summary]:
-    """Play `count` schedules from seed `first` on, chunk by chunk over several processes."""
-    chunks = [range(at, min(at + CHUNK, first + count)) for at in range(first, first + count, CHUNK)]
-    with ProcessPoolExecutor(processes) as pool:
-        yield from pool.map(run_seeds, chunks)
 
 
 def matrix(cells: Counter[tuple[str, str]]) -> list[str]:
     """Lines of the table of fault by what the worker was doing."""
-    kinds = sorted({kind for kind, _ in cells})
+    kinds = sorted(KINDS)
     width = max(len(kind) for kind in kinds)
     lines = [" " * width + "".join(f"{state:>21}" for state in STATES)]
     lines += [f"{kind:{width}}" + "".join(f"{cells[kind, state]:>21}" for state in STATES) for kind in kinds]

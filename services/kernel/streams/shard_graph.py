@@ -9,7 +9,7 @@ The rules, each for one way to lose records at a reshard:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from services.kernel.streams.lease import Lease
@@ -43,21 +43,20 @@ def missing_leases(shards: Iterable[Shard], leases: Mapping[str, Lease]) -> list
     return [_new_lease(shard) for shard in _parents_first(wanted)]
 
 
-def readiness(lease: Lease, leases: Mapping[str, Lease], listed: Iterable[str]) -> Readiness:
+def readiness(lease: Lease, leases: Mapping[str, Lease], listed: Container[str]) -> Readiness:
     """Say whether a lease may be read now.
 
     Args:
         listed: ids of all shards that the stream lists; never an empty answer of a failed call.
     """
-    present = set(listed)
     if lease.ended:
         return Readiness(False)
-    if lease.shard_id not in present:
+    if lease.shard_id not in listed:
         return Readiness(False, (lease.shard_id,))
     if not waits_for_parents(lease):
         return Readiness(True)
-    open_parents = [p for p in lease.parents if not _read_to_end(p, leases, present)]
-    lost = tuple(p for p in open_parents if p not in present)
+    open_parents = [p for p in lease.parents if not _read_to_end(p, leases, listed)]
+    lost = tuple(p for p in open_parents if p not in listed)
     return Readiness(not open_parents, lost)
 
 
@@ -78,11 +77,11 @@ def removable(leases: Mapping[str, Lease], listed: Iterable[str]) -> list[Lease]
     ]
 
 
-def _read_to_end(parent: str, leases: Mapping[str, Lease], present: set[str]) -> bool:
+def _read_to_end(parent: str, leases: Mapping[str, Lease], listed: Container[str]) -> bool:
     if parent in leases:
         # An end that an operator wants reopened is none; a shard that is gone cannot be.
-        return leases[parent].ended and (leases[parent].rewind_to is None or parent not in present)
-    return parent not in present  # trimmed before this application began
+        return leases[parent].ended and (leases[parent].rewind_to is None or parent not in listed)
+    return parent not in listed  # trimmed before this application began
 
 
 def _new_lease(shard: Shard) -> Lease:
