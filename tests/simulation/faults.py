@@ -123,8 +123,9 @@ class Faults:
     # operators -------------------------------------------------------------------------
 
     def _rewind(self, _worker: Worker) -> None:
-        # Mostly to a moment just before, where some shard may still be behind.
-        at_ms = int(self._world.loop.time() * (1 - self._rng.random() ** 2) * 1000)
+        # To any moment, or to one just before, where some shard may still be behind.
+        back = self._rng.random() ** self._rng.choice((1, 3))
+        at_ms = int(self._world.loop.time() * (1 - back) * 1000)
         shard = self._rng.choice(list(self._world.stream.shards.values()))
 
         async def rewind() -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 from services.kernel.streams.lease import Lease, from_item
@@ -35,8 +34,9 @@ class Judge:
         self._clock = clock
         self._ended_first: set[str] = set()  # shards whose every record was handled once
         self._done: dict[str, int] = {}  # how many places of a shard are known to be durable
-        self._owed: dict[int, float] = {}  # places to be handled again, and since when
-        self._asked_at_s: dict[str, float] = {}  # when the command began that wrote a shard's rewind
+        # Places to be handled again: for which commands, known by when each began, and when its answer made them so.
+        self._owed: dict[int, dict[float, float]] = {}
+        self._asked_by: dict[str, float] = {}  # the command whose request for a shard came last
 
     # effects ---------------------------------------------------------------------------
 
@@ -49,8 +49,7 @@ class Judge:
         place = place_of(record)
         # Only the owner reads again; what a zombie does late is no answer to a rewind.
         if place in self._owed and self.leases[record.shard_id].owner == by:
-            self._judge_again(record.shard_id, place)
-            del self._owed[place]
+            self._judge_again(record.shard_id, place, self._owed.pop(place).keys())
         times = self.handled.get(place, 0)
         if not times:
             self._judge_first(record.shard_id, place)
@@ -73,12 +72,15 @@ class Judge:
                     self._break(f"{shard_id} was read while {len(open_places)} records of {parent} were open")
                 self._ended_first.add(parent)
 
-    def _judge_again(self, shard_id: str, place: int) -> None:
-        if self._stream.before.get(place) in self._owed:
+    def _judge_again(self, shard_id: str, place: int, commands: Set[float]) -> None:
+        """Each command has its order; what another one wants again of a parent, it wants again of this shard too."""
+        before = self._stream.before.get(place, 0)
+        if not commands.isdisjoint(self._owed.get(before, ())):
             self._break(f"record {place} was handled again before its predecessor")
         for parent in self._stream.shards[shard_id].shard.parents:
-            if any(p in self._owed for p in self._stream.shards[parent].places):
-                self._break(f"{shard_id} was read again before the end of {parent}")
+            for owed in self._stream.shards[parent].places:
+                if owed in self._owed and not commands.isdisjoint(self._owed[owed]):
+                    self._break(f"{shard_id} was read again before the end of {parent}")
 
     # writes ----------------------------------------------------------------------------
 
@@ -104,7 +106,7 @@ class Judge:
         if lease.counter <= before.counter and not _is_an_operators(before, lease):
             self._break(f"the counter of {lease.shard_id} did not rise")
         if lease.rewind_to != before.rewind_to and lease.rewind_to is not None:
-            self._asked_at_s[lease.shard_id] = began_at_s
+            self._asked_by[lease.shard_id] = began_at_s
         shard = self._stream.shards[lease.shard_id]
         if before.rewind_to is not None and lease.rewind_to is None:
             self._judge_rewind(shard, before.rewind_to, lease)
@@ -135,17 +137,17 @@ class Judge:
         name = lease.shard_id
         if request not in (lease.checkpoint, f"{lease.checkpoint}:{lease.timestamp_ms}"):
             self._break(f"{name} was to be rewound to {request} and went to {lease.checkpoint}")
-        start = shard.done(lease)
+        start, command = shard.done(lease), self._asked_by[name]
         for place in shard.places[:start]:
             if place not in self.handled:
                 self._break(f"{name} was rewound to {request}, past the open record {place}")
             # Of two commands that overlap the one whose request comes last decides; one that began when the other's
             # had been answered has seen the place where that went, and leaves nothing out.
-            if self._owed.pop(place, math.inf) <= self._asked_at_s[name]:
+            if any(answered_s <= command for answered_s in self._owed.pop(place, {}).values()):
                 self._break(f"{name} was rewound to {request}, past the record {place} that is to come again")
         for place in shard.places[start:]:
             if place in self.handled:
-                self._owed.setdefault(place, self._clock())
+                self._owed.setdefault(place, {}).setdefault(command, self._clock())
         self._done[name] = start
 
     def _break(self, what: str) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from tests.simulation.schedule import play
 
-CHUNK = 50
+CHUNK = 100
 
 
 @dataclass
@@ -74,5 +74,5 @@ def run_seeds(seeds: Sequence[int]) -> Summary:
 def run_all(first: int, count: int, processes: int) -> Iterator[Summary]:
     """Play `count` schedules from seed `first` on, chunk by chunk over several processes."""
     chunks = [range(at, min(at + CHUNK, first + count)) for at in range(first, first + count, CHUNK)]
-    with ProcessPoolExecutor(processes) as pool:
+    with ProcessPoolExecutor(processes, initializer=gc.freeze) as pool:
         yield from pool.map(run_seeds, chunks)

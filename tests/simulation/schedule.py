@@ -16,7 +16,7 @@ from tests.simulation.world import World
 MIN_RECORDS = 200
 MIN_KINDS = 3
 LOAD_S = 6.0
-BURSTS = 30
+BURSTS = 24
 QUIET_TIMEOUT_S = 240.0
 LOOK_S = 0.5
 

@@ -12,7 +12,7 @@ from services.kernel.streams.lease import Lease
 from services.kernel.streams.records import Position, Record, Shard
 
 MAX_HASH = 2**128 - 1
-KEYS = 16
+KEYS = 12
 # Sequence numbers are so far apart that every record inside an aggregate has a number of its own between them.
 SPACING = 64
 MOST_MEMBERS = 12

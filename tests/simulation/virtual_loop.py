@@ -121,7 +121,7 @@ class VirtualLoop:
 
         Who awaits it wakes in a life of its own: frozen it wakes later, and dead never.
         """
-        future = self.create_future()
+        future: asyncio.Future[None] = asyncio.Future(loop=cast(asyncio.AbstractEventLoop, self))
         self._timers_made += 1
         call = Call((_NOBODYS, _finish, (future,)))
         heapq.heappush(self._timers, (self._now_s + delay_s, self._timers_made, call))

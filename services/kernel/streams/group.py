@@ -187,11 +187,12 @@ class ConsumerGroup:
         if now_s < self._takes_nothing_until_s:
             return  # an operator wants the others to have what was handed back
         holdings = [self._watch.holding(lease, now_s) for lease in ready.values()]
-        for shard_id in assignment.surplus(self.worker_id, holdings, self._settings.lease_share):
-            if shard_id in self._consumers:
-                self._consumers[shard_id].stop()
-        patience_s = PATIENCE_IN_LEASE_TIMES * self._settings.lease_time_s
         settings = self._settings
+        if settings.lease_share < 1:
+            for shard_id in assignment.surplus(self.worker_id, holdings, settings.lease_share):
+                if shard_id in self._consumers:
+                    self._consumers[shard_id].stop()
+        patience_s = PATIENCE_IN_LEASE_TIMES * settings.lease_time_s
         chosen = assignment.choose(
             self.worker_id,
             holdings,

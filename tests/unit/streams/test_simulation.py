@@ -49,4 +49,4 @@ def test_a_rewind_that_leaves_records_out_is_seen(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(operator.Operator, "_is_behind", never)
     broken = run_seeds(range(60)).broken.values()
-    assert any("past an open record" in what for what in broken)
+    assert any("past the open record" in what for what in broken)
