@@ -82,19 +82,19 @@ class Faults:
         worker.trouble.lose_answers = 0.3
 
     def _delay(self, worker: Worker) -> None:
-        worker.trouble.slow_until_s = self._longer(worker.trouble.slow_until_s, 1, 6)
+        worker.trouble.slow_until_s = self._longer(worker.trouble.slow_until_s, 1, 5)
 
     def _cut_kinesis(self, worker: Worker) -> None:
-        worker.trouble.no_kinesis_until_s = self._longer(worker.trouble.no_kinesis_until_s, 1, 6)
+        worker.trouble.no_kinesis_until_s = self._longer(worker.trouble.no_kinesis_until_s, 1, 5)
 
     def _cut_dynamodb(self, worker: Worker) -> None:
-        worker.trouble.no_dynamodb_until_s = self._longer(worker.trouble.no_dynamodb_until_s, 1, 6)
+        worker.trouble.no_dynamodb_until_s = self._longer(worker.trouble.no_dynamodb_until_s, 1, 5)
 
     def _silence_kinesis(self, worker: Worker) -> None:
-        worker.trouble.silent_kinesis_until_s = self._longer(worker.trouble.silent_kinesis_until_s, 1, 6)
+        worker.trouble.silent_kinesis_until_s = self._longer(worker.trouble.silent_kinesis_until_s, 1, 5)
 
     def _silence_dynamodb(self, worker: Worker) -> None:
-        worker.trouble.silent_dynamodb_until_s = self._longer(worker.trouble.silent_dynamodb_until_s, 1, 6)
+        worker.trouble.silent_dynamodb_until_s = self._longer(worker.trouble.silent_dynamodb_until_s, 1, 5)
 
     def _longer(self, until_s: float, shortest_s: float, longest_s: float) -> float:
         """From now on for a while, and never shorter than before: a call that hangs already goes on to hang."""
@@ -110,7 +110,7 @@ class Faults:
         self._world.wall_jump_s += self._rng.uniform(-3600, 3600)
 
     def _sink_away(self, worker: Worker) -> None:
-        worker.sink_away_until_s = self._longer(worker.sink_away_until_s, 1, 6)
+        worker.sink_away_until_s = self._longer(worker.sink_away_until_s, 1, 5)
 
     def _kill(self, worker: Worker) -> None:
         worker.kill()

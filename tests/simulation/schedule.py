@@ -15,10 +15,10 @@ from tests.simulation.world import World
 
 MIN_RECORDS = 200
 MIN_KINDS = 3
-LOAD_S = 6.0
-BURSTS = 24
+LOAD_S = 5.0
+BURSTS = 20
 QUIET_TIMEOUT_S = 240.0
-LOOK_S = 0.5
+LOOK_S = 0.25
 
 
 @dataclass
@@ -72,7 +72,7 @@ class Schedule:
         self.faults = Faults(self.world, self.fleet, rng)
         self._loop = loop
         self._rng = rng
-        self._records = MIN_RECORDS + rng.randint(0, 40)
+        self._records = MIN_RECORDS + rng.randint(0, 20)
 
     async def play(self) -> None:
         """Put the records while faults happen, heal everything, wait for quiet, judge the end."""
@@ -121,6 +121,6 @@ class Schedule:
         while not self.fleet.stopped:
             if self._loop.time() > deadline_s:
                 raise Broken("a worker that was asked to stop did not")
-            await self._loop.after(LOOK_S / 2)
+            await self._loop.after(LOOK_S)
         self.fleet.check()
         self.fleet.check_released()

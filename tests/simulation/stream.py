@@ -17,7 +17,8 @@ KEYS = 12
 SPACING = 64
 MOST_MEMBERS = 12
 BAD = b"bad"  # a record's data that its handler refuses
-_EVERY = 97  # of so many records one is bad
+_BAD_SHARE = 0.01
+_UNREADABLE_SHARE = 0.02  # of aggregates
 _UNREADABLE = b"\x1a\xff"
 
 
@@ -85,6 +86,7 @@ class SimStream:
         self._puts = 0
         self._last_of_key: dict[str, int] = {}
         self._hashes = {f"k{n}": (n * 0x9E3779B97F4A7C15F39CC0605CEDC835) & MAX_HASH for n in range(KEYS)}
+        self._keys = list(self._hashes)
         width = (MAX_HASH + 1) // shards
         for n in range(shards):
             self._add(n * width, MAX_HASH if n == shards - 1 else (n + 1) * width - 1, ())
@@ -92,7 +94,7 @@ class SimStream:
 
     def put(self, at_s: float) -> None:
         """Put one record of one key, or an aggregate of several keys that belong into one shard."""
-        key = f"k{self._rng.randrange(KEYS)}"
+        key = self._keys[int(self._rng.random() * KEYS)]
         hash_key = self._hashes[key]
         shard = next(shard for shard in self._open if hash_key <= shard.end)
         self._puts += 1
@@ -102,7 +104,7 @@ class SimStream:
             self._store(shard, key, self._data(), [key], int(at_s * 1000))
 
     def _put_aggregate(self, shard: SimShard, key: str, at_ms: int) -> None:
-        if self._puts % _EVERY == 0:
+        if self._rng.random() < _UNREADABLE_SHARE:
             digest = hashlib.md5(_UNREADABLE, usedforsecurity=False).digest()
             self._store(shard, key, MAGIC + _UNREADABLE + digest, [], at_ms)
             return
@@ -111,7 +113,7 @@ class SimStream:
         self._store(shard, key, aggregate([Member(k, self._data()) for k in keys]), keys, at_ms)
 
     def _data(self) -> bytes:
-        return BAD if self._rng.randrange(_EVERY) == 0 else b"x"
+        return BAD if self._rng.random() < _BAD_SHARE else b"x"
 
     def _store(self, shard: SimShard, key: str, data: bytes, members: list[str], at_ms: int) -> None:
         """Append one record; the members' keys keep their order across reshards, what is unreadable has none."""
