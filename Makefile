@@ -34,7 +34,7 @@ token: ready ## print a token: ROLE=sender|customer|operator|analyst SUBJECT=nam
 demo: ready ## send the real data through the platform, compare every line, print what it took (ONLY=orders)
 	@$(LOCAL) demo $(if $(ONLY),--only $(ONLY))
 
-test: ready ## run the tests (TIER=unit|suites|component|fault|system for one tier)
+test: ready ## run the tests (TIER=unit|simulation|suites|component|fault|system for one tier)
 	@$(PYTHON) -m deploy.local.tiers $(TIER)
 
 bench-consumer: ready ## our consumer group beside async-kinesis: cost, take-over, reshard, loss (QUICK=1, JSON=1)

@@ -14,7 +14,10 @@ from pathlib import Path
 
 from deploy.local.layout import ROOT
 
-TIERS = ("unit", "suites", "component", "fault", "system")
+TIERS = ("unit", "simulation", "suites", "component", "fault", "system")
+SCHEDULES = 20_000
+# Fixed, so that a run judges the code and not the draw; `python -m tests.simulation` draws others and prints them.
+FIRST_SEED = 20_260_101
 # Tiers whose tests share no engine and wait for nothing run on both cores; a file stays on one, with its fixtures.
 _PARALLEL = {"unit": ("-n", "2", "--dist", "loadfile")}
 _OUTCOMES = {0: "passed", 1: "FAILED", 2: "interrupted", 5: "FAILED: no tests"}
@@ -40,11 +43,18 @@ def run(tier: str) -> Outcome:
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-q", f"tests/{tier}", f"--junitxml={report}"]
-        command += _PARALLEL.get(tier, ())
-        code = subprocess.run(command, cwd=ROOT, check=False).returncode
+        code = subprocess.run(_command(tier, report), cwd=ROOT, check=False).returncode
         tests, skipped = _counts(report)
     return Outcome(tier, code or (1 if skipped else 0), tests, skipped, time.monotonic() - started)
+
+
+def _command(tier: str, report: Path) -> list[str]:
+    """What runs a tier: pytest, or for the simulation its own command, which uses all cores and counts schedules."""
+    if tier == "simulation":
+        command = ["tests.simulation", "--schedules", str(SCHEDULES), "--seed", str(FIRST_SEED)]
+    else:
+        command = ["pytest", "-q", f"tests/{tier}", *_PARALLEL.get(tier, ())]
+    return [sys.executable, "-m", *command, f"--junitxml={report}"]
 
 
 def _counts(report: Path) -> tuple[int, int]:

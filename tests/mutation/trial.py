@@ -214,7 +214,7 @@ def _by_unit_tests(module: str) -> str | None:
 
 
 def _by_simulation() -> str | None:
-    from tests.simulation.__main__ import run_seeds
+    from tests.simulation.runs import run_seeds
 
     with contextlib.suppress(ValueError):
         signal.alarm(0)

@@ -3,79 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import json
-import logging
 import os
 import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from pathlib import Path
 
-from tests.simulation.schedule import empty_cells, play
+from tests.simulation.faults import KINDS, empty_cells
+from tests.simulation.runs import Summary, run_all
 from tests.simulation.worker import STATES
 
-CHUNK = 50
 ENOUGH_FOR_EVERY_CELL = 5_000
-
-
-@dataclass
-class Summary:
-    """What a run of schedules showed, together."""
-
-    schedules: int = 0
-    records: int = 0
-    repeats: int = 0
-    cells: Counter[tuple[str, str]] = field(default_factory=Counter)
-    broken: dict[int, str] = field(default_factory=dict)
-
-    def add(self, other: Summary) -> None:
-        """Count another run in."""
-        self.schedules += other.schedules
-        self.records += other.records
-        self.repeats += other.repeats
-        self.cells += other.cells
-        self.broken.update(other.broken)
-
-
-def run_seeds(seeds: Sequence[int]) -> Summary:
-    """Play schedules one after another in this process."""
-    logging.disable(logging.CRITICAL)
-    hook, sys.unraisablehook = sys.unraisablehook, lambda _details: None  # coroutines of killed workers
-    found = Summary()
-    gc.disable()
-    try:
-        for seed in seeds:
-            try:
-                result = play(seed)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the seed shows it again
-                found.broken[seed] = f"{type(error).__name__}: {error}"
-                continue
-            found.schedules += 1
-            found.records += result.records
-            found.repeats += result.repeats
-            found.cells += result.cells
-        gc.collect()
-    finally:
-        gc.enable()
-        logging.disable(logging.NOTSET)
-        sys.unraisablehook = hook
-    return found
-
-
-def run_all(first: int, count: int, processes: int) -> Iterator[Summary]:
-    """Play `count` schedules from seed `first` on, chunk by chunk over several processes."""
-    chunks = [range(at, min(at + CHUNK, first + count)) for at in range(first, first + count, CHUNK)]
-    with ProcessPoolExecutor(processes) as pool:
-        yield from pool.map(run_seeds, chunks)
+MOST_SHOWN = 20
 
 
 def matrix(cells: Counter[tuple[str, str]]) -> list[str]:
     """Lines of the table of fault by what the worker was doing."""
-    kinds = sorted({kind for kind, _ in cells})
+    kinds = sorted(KINDS)
     width = max(len(kind) for kind in kinds)
     lines = [" " * width + "".join(f"{state:>21}" for state in STATES)]
     lines += [f"{kind:{width}}" + "".join(f"{cells[kind, state]:>21}" for state in STATES) for kind in kinds]
@@ -89,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, help="of the first schedule; drawn and printed when left out")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--junitxml", type=Path, help="a file for how many schedules ran and failed")
     options = parser.parse_args(arguments)
     first = random.SystemRandom().randrange(10**9) if options.seed is None else options.seed
     total, started = Summary(), time.monotonic()
@@ -97,32 +45,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if sys.stderr.isatty():
             sys.stderr.write(f"\r{total.schedules} of {options.schedules}")
     empty = empty_cells(total.cells) if options.schedules >= ENOUGH_FOR_EVERY_CELL else []
-    _print(total, first, time.monotonic() - started, empty, options.json)
+    elapsed_s = time.monotonic() - started
+    lines = (
+        _as_json(total, first, elapsed_s, empty) if options.json else _as_text(total, first, elapsed_s, empty)
+    )
+    sys.stdout.write("\n".join(lines) + "\n")
+    if options.junitxml is not None:
+        ran, failed = total.schedules + len(total.broken), len(total.broken) + len(empty)
+        options.junitxml.write_text(
+            f'<testsuites><testsuite name="simulation" tests="{ran}" failures="{failed}" skipped="0"/></testsuites>\n'
+        )
     return 1 if total.broken or empty else 0
 
 
-def _print(total: Summary, first: int, elapsed_s: float, empty: list[tuple[str, str]], as_json: bool) -> None:
-    if as_json:
-        figures = {
-            "first_seed": first,
-            "schedules": total.schedules,
-            "records": total.records,
-            "repeats": total.repeats,
-            "seconds": round(elapsed_s, 1),
-            "broken": total.broken,
-            "empty_cells": empty,
-        }
-        sys.stdout.write(json.dumps(figures) + "\n")
-        return
-    sys.stdout.write("\n".join(matrix(total.cells)) + "\n\n")
-    sys.stdout.write(
+def _as_json(total: Summary, first: int, elapsed_s: float, empty: list[tuple[str, str]]) -> list[str]:
+    figures = {
+        "first_seed": first,
+        "schedules": total.schedules,
+        "records": total.records,
+        "repeats": total.repeats,
+        "seconds": round(elapsed_s, 1),
+        "broken": total.broken,
+        "empty_cells": empty,
+    }
+    return [json.dumps(figures)]
+
+
+def _as_text(total: Summary, first: int, elapsed_s: float, empty: list[tuple[str, str]]) -> list[str]:
+    return [
+        *matrix(total.cells),
+        "",
         f"{total.schedules} schedules from seed {first} in {elapsed_s:.0f} s: {total.records} records, "
-        f"{total.repeats} handled again, {len(total.broken)} promises broken\n"
-    )
-    for seed, what in sorted(total.broken.items())[:20]:
-        sys.stdout.write(f"seed {seed}: {what}\n")
-    for kind, state in empty:
-        sys.stdout.write(f"never met: {kind}, {state}\n")
+        f"{total.repeats} handled again, {len(total.broken)} promises broken",
+        *(f"seed {seed}: {what}" for seed, what in sorted(total.broken.items())[:MOST_SHOWN]),
+        *(f"never met: {kind}, {state}" for kind, state in empty),
+    ]
 
 
 if __name__ == "__main__":

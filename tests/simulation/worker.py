@@ -7,7 +7,6 @@ import random
 from dataclasses import replace
 from typing import Any, cast
 
-from services.kernel.adapters.dynamodb import DynamoDB
 from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.core.errors import InvalidRecord, TimedOut, Unavailable
 from services.kernel.core.retry import Retry
@@ -15,21 +14,24 @@ from services.kernel.streams.assignment import owner_id
 from services.kernel.streams.group import ConsumerGroup
 from services.kernel.streams.group_metrics import GroupMetrics
 from services.kernel.streams.group_settings import GroupSettings
-from services.kernel.streams.lease_table import LeaseTable
 from services.kernel.streams.processor import per_record
 from services.kernel.streams.records import Record
 from services.kernel.streams.rejected import RejectedSink
+from tests.simulation.client import SimClient, SimLeaseTable, Trouble
+from tests.simulation.stream import BAD
 from tests.simulation.virtual_loop import Life, in_life
-from tests.simulation.world import SimClient, Trouble, World
+from tests.simulation.world import World
 
 SETTINGS = GroupSettings(
     lease_time_s=4.0,
-    poll_interval_s=0.4,
-    checkpoint_interval_s=0.5,
+    poll_interval_s=0.5,
+    checkpoint_interval_s=0.9,
     shard_sync_interval_s=5.0,
     drain_timeout_s=3.0,
     max_open_bytes=32 * 1024 * 1024,
 )
+SLOW_SHARE = 0.5
+LONGEST_EFFECT_S = 0.1
 
 
 class Gauge:
@@ -52,6 +54,7 @@ class SimMetrics:
 
     def __init__(self) -> None:
         self.lag = Gauge()
+        self.records_lost_possible = Gauge()
         self._other = Gauge()
 
     def __getattr__(self, _name: str) -> Gauge:
@@ -65,9 +68,10 @@ class SimRejects:
         self._world = world
         self._by = by
 
-    async def put(self, *_arguments: Any, sequence_number: int, **_named: Any) -> str:
-        self._world.rejected.add(sequence_number)
-        self._world.kept(sequence_number, self._by)
+    async def put(
+        self, *_arguments: Any, shard_id: str, sequence_number: int, sub_sequence: int, **_named: Any
+    ) -> str:
+        self._world.judge.rejected(shard_id, sequence_number + sub_sequence, self._by)
         return str(sequence_number)
 
 
@@ -80,7 +84,6 @@ class Worker:
         self.settings = replace(SETTINGS, variant="canary", lease_share=share) if share < 1 else SETTINGS
         self.trouble = Trouble()
         self.sink_away_until_s = 0.0
-        self.metrics = SimMetrics()
         self._rng = rng
         self._lives = 0
         self.start()
@@ -93,14 +96,15 @@ class Worker:
         self.ready_at_s: float | None = None
         self.metrics = SimMetrics()
         name = f"w{self.number}-{self._lives}"
-        client = SimClient(self.world, self.trouble, self._rng)
+        owner = owner_id(self.settings.variant, name)
+        self.client = SimClient(self.world, self.trouble, self._rng, owner)
         self.group = ConsumerGroup(
             "sim",
             "sim",
-            cast(Kinesis, client),
-            LeaseTable(cast(DynamoDB, client), "leases"),
+            cast(Kinesis, self.client),
+            SimLeaseTable(self.client),
             per_record(self._handle, concurrency=6, retry=Retry(rng=self._rng)),
-            cast(RejectedSink, SimRejects(self.world, owner_id(self.settings.variant, name))),
+            cast(RejectedSink, SimRejects(self.world, owner)),
             self.settings,
             cast(GroupMetrics, self.metrics),
             worker_id=name,
@@ -115,13 +119,15 @@ class Worker:
         self.ready_at_s = self.world.loop.time()
 
     async def _handle(self, record: Record) -> None:
-        await asyncio.sleep(self._rng.uniform(0.0, 0.06))
+        # Some are done at once, others take their time, so that later ones of other keys overtake them.
+        if self._rng.random() < SLOW_SHARE:
+            await self.world.loop.after(self._rng.random() * LONGEST_EFFECT_S)
         if self.world.loop.time() < self.sink_away_until_s:
             raise Unavailable("the sink is away")
-        if record.sequence_number % 97 == 13:
-            raise InvalidRecord("contract_violation", "every ninety-seventh is bad")
-        self.world.effect(record, self.group.worker_id)
-        if self._rng.random() < self.trouble.lose_answers:
+        if record.data == BAD:
+            raise InvalidRecord("contract_violation", "some are bad")
+        self.world.judge.effect(record, self.group.worker_id)
+        if self.trouble.lose_answers and self._rng.random() < self.trouble.lose_answers:
             raise TimedOut("the sink's answer was lost")
 
     @property
@@ -138,6 +144,10 @@ class Worker:
         """End it in mid-air."""
         self.life.dead = True
 
+    def free_from_s(self, trouble_until_s: float) -> float:
+        """Since when it has been running, awake and without a trouble that ended then, virtual seconds."""
+        return max(self.life.frozen_until_s, self.ready_at_s or 0.0, trouble_until_s)
+
     @property
     def state(self) -> str:
         """What it is doing, in the words of the matrix."""
@@ -148,7 +158,7 @@ class Worker:
             return "starting"
         if not consumers:
             return "without a shard"
-        if any(self.world.shards[name].shard.closed for name in consumers):
+        if any(self.world.stream.shards[name].shard.closed for name in consumers):
             return "at a shard's end"
         if any(consumer._tracker.open_records for consumer in consumers.values()):
             return "handling"

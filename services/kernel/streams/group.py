@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.core import logs
-from services.kernel.core.errors import Retryable, Unavailable
+from services.kernel.core.errors import Retryable
 from services.kernel.core.retry import Retry
 from services.kernel.streams import assignment, deaths, shard_graph
 from services.kernel.streams.byte_budget import ByteBudget
@@ -23,10 +23,10 @@ from services.kernel.streams.lease import Lease
 from services.kernel.streams.lease_table import LeaseTable
 from services.kernel.streams.lease_watch import LeaseWatch
 from services.kernel.streams.processor import ProcessorFactory
-from services.kernel.streams.records import Shard
 from services.kernel.streams.rejected import RejectedSink
 from services.kernel.streams.rewind import rewound
 from services.kernel.streams.shard_consumer import HandlerFailed, Outcome, ShardConsumer, Surroundings
+from services.kernel.streams.shard_sync import ShardSync
 
 LOOKS_PER_LEASE_TIME = 4
 LONGEST_LOOK_S = 1.0
@@ -63,8 +63,6 @@ class ConsumerGroup:
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.worker_id = assignment.owner_id(settings.variant, worker_id or f"{application}-{uuid.uuid4()}")
-        self._stream = stream
-        self._kinesis = kinesis
         self._leases = leases
         self._processor = processor
         self._settings = settings
@@ -75,7 +73,7 @@ class ConsumerGroup:
         self._wall_clock = wall_clock
         self._budget = ByteBudget(settings.max_open_bytes)
         self._watch = LeaseWatch(settings.lease_time_s)
-        self._probe = LagProbe(kinesis, stream, wall_clock)
+        self._probe = LagProbe(kinesis, stream, self._clock, wall_clock)
         self._shared = Surroundings(
             stream=stream,
             kinesis=kinesis,
@@ -89,13 +87,13 @@ class ConsumerGroup:
         )
         self._consumers: dict[str, ShardConsumer] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._listed: dict[str, Shard] = {}
-        self._synced_at_s: float | None = None
         self._takes_nothing_until_s = self._clock()
         self._stopping = False
         self._wake = asyncio.Event()
+        self._shards = ShardSync(
+            kinesis, stream, leases, metrics, settings.shard_sync_interval_s, self._clock, self._wake.set
+        )
         self._crash: HandlerFailed | None = None
-        self._lost: frozenset[str] = frozenset()
         self._lag_ms = 0
         self._lag_at_s = self._clock()
         metrics.open_bytes_limit.set(settings.max_open_bytes)
@@ -131,6 +129,8 @@ class ConsumerGroup:
         finally:
             # Cancelled, or failed: what is at work ends without a drain, as after a kill.
             stop_watch.cancel()
+            self._shards.cancel()
+            self._probe.cancel()
             for task in self._tasks.values():
                 task.cancel()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -170,8 +170,8 @@ class ConsumerGroup:
 
     async def _round(self) -> None:
         leases = await self._leases.read()
-        if self._sync_is_due(leases):
-            leases = await self._sync_shards(leases)
+        if await self._shards.keep_up(leases):
+            leases = await self._leases.read()
         now_s = self._clock()
         self._watch.look(leases, now_s)
         for shard_id, consumer in self._consumers.items():
@@ -181,17 +181,18 @@ class ConsumerGroup:
         ready = {k: v for k, v in leases.items() if self._may_be_read(v, leases)}
         await self._adopt(ready)
         await self._take_share(ready, now_s)
-        await self._measure(leases, now_s)
+        self._measure(leases, now_s)
 
     async def _take_share(self, ready: Mapping[str, Lease], now_s: float) -> None:
         if now_s < self._takes_nothing_until_s:
             return  # an operator wants the others to have what was handed back
         holdings = [self._watch.holding(lease, now_s) for lease in ready.values()]
-        for shard_id in assignment.surplus(self.worker_id, holdings, self._settings.lease_share):
-            if shard_id in self._consumers:
-                self._consumers[shard_id].stop()
-        patience_s = PATIENCE_IN_LEASE_TIMES * self._settings.lease_time_s
         settings = self._settings
+        if settings.lease_share < 1:
+            for shard_id in assignment.surplus(self.worker_id, holdings, settings.lease_share):
+                if shard_id in self._consumers:
+                    self._consumers[shard_id].stop()
+        patience_s = PATIENCE_IN_LEASE_TIMES * settings.lease_time_s
         chosen = assignment.choose(
             self.worker_id,
             holdings,
@@ -205,8 +206,8 @@ class ConsumerGroup:
             await self._take(ready[shard_id], self._watch.is_free(ready[shard_id], now_s))
 
     async def _still_ready(self, chosen: list[str], ready: Mapping[str, Lease]) -> list[str]:
-        """Look again at children that were not started: a scan may see a rewound child beside an older parent."""
-        if all(ready[shard_id].started or not ready[shard_id].parents for shard_id in chosen):
+        """Look again at children that begin anew: a scan may see a rewound child beside an older parent."""
+        if not any(shard_graph.waits_for_parents(ready[shard_id]) for shard_id in chosen):
             return chosen
         leases = await self._leases.read()
         return [s for s in chosen if s in leases and self._may_be_read(leases[s], leases)]
@@ -215,49 +216,25 @@ class ConsumerGroup:
         """Rewind the free leases that an operator asked for; most are of shards that had ended."""
         answered = dict(leases)
         for lease in leases.values():
-            if lease.rewind_to is None or lease.owner is not None or lease.shard_id not in self._listed:
+            if (
+                lease.rewind_to is None
+                or lease.owner is not None
+                or lease.shard_id not in self._shards.listed
+            ):
                 continue
             lease_now = await self._leases.take(lease, rewound(lease))
             if lease_now is not None:
                 answered[lease.shard_id] = lease_now
         return answered
 
-    def _sync_is_due(self, leases: Mapping[str, Lease]) -> bool:
-        if self._synced_at_s is None or not leases.keys() >= self._listed.keys():
-            return True
-        return self._clock() - self._synced_at_s >= self._settings.shard_sync_interval_s
-
-    async def _sync_shards(self, leases: Mapping[str, Lease]) -> dict[str, Lease]:
-        """Make the leases that are missing and forget those that the stream has forgotten."""
-        shards = await self._kinesis.list_shards(self._stream)
-        if not shards:
-            raise Unavailable("the stream lists no shards")  # an empty answer proves nothing expired
-        self._listed = {shard.shard_id: shard for shard in shards}
-        for lease in shard_graph.missing_leases(shards, leases):
-            await self._leases.create(lease)
-        for lease in shard_graph.removable(leases, self._listed):
-            await self._leases.delete(lease)
-        self._synced_at_s = self._clock()
-        leases = await self._leases.read()
-        self._tell_losses(leases)
-        return leases
-
-    def _tell_losses(self, leases: Mapping[str, Lease]) -> None:
-        found = (shard_graph.readiness(lease, leases, self._listed).lost for lease in leases.values())
-        lost = frozenset(shard_id for each in found for shard_id in each)
-        for shard_id in lost - self._lost:
-            log.error("records_lost_possible", shard_id=shard_id, accept="accept-loss")
-        self._lost = lost
-        self._metrics.records_lost_possible.set(len(lost))
-
     def _may_be_read(self, lease: Lease, leases: Mapping[str, Lease]) -> bool:
-        return shard_graph.readiness(lease, leases, self._listed).startable
+        return shard_graph.readiness(lease, leases, self._shards.listed).startable
 
     async def _adopt(self, ready: Mapping[str, Lease]) -> None:
         """Begin to read what the table says is ours already: the answer to a take was lost."""
-        for shard_id, lease in ready.items():
-            if lease.owner == self.worker_id and shard_id not in self._tasks:
-                await self._take(lease, free=True)
+        ours = [s for s, lease in ready.items() if lease.owner == self.worker_id and s not in self._tasks]
+        for shard_id in await self._still_ready(ours, ready):
+            await self._take(ready[shard_id], free=True)
 
     async def _take(self, seen: Lease, free: bool) -> None:
         if seen.shard_id in self._tasks:
@@ -305,22 +282,22 @@ class ConsumerGroup:
         if outcome is Outcome.LOST:
             self._metrics.leases_lost.inc()
         if outcome in (Outcome.ENDED, Outcome.GONE):
-            self._synced_at_s = None  # its children are to be read without delay
+            self._shards.hurry()
 
-    async def _measure(self, leases: Mapping[str, Lease], now_s: float) -> None:
+    def _measure(self, leases: Mapping[str, Lease], now_s: float) -> None:
         unread = [
             lease
             for shard_id, lease in leases.items()
             if not lease.ended and shard_id not in self._consumers and self._watch.is_unread(lease, now_s)
         ]
-        unread_ms = await self._probe.largest_lag_ms(unread, now_s)
+        unread_ms = self._probe.largest_lag_ms(unread)
         now_ms = int(self._wall_clock() * 1000)
         consumers = list(self._consumers.values())
         own_ms = max((consumer.lag_ms(now_ms) for consumer in consumers), default=0)
         oldest_ms = max((consumer.oldest_open_ms(now_ms) for consumer in consumers), default=0)
         lag_ms = max(own_ms, unread_ms)
-        if not all(consumer.knows_its_lag for consumer in consumers):
-            # What was just taken may be as far behind as it was, and has been left alone since.
+        if not self._probe.knows_all or not all(consumer.knows_its_lag for consumer in consumers):
+            # What was just taken, or left, may be as far behind as it was, and has been left alone since.
             lag_ms = max(lag_ms, self._lag_ms + int((now_s - self._lag_at_s) * 1000))
         self._lag_ms, self._lag_at_s = lag_ms, now_s
         self._metrics.lag.set(lag_ms / 1000)

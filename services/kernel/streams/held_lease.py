@@ -69,7 +69,9 @@ class HeldLease:
                 raise LeaseLost(f"no heartbeat of {self.lease.shard_id} succeeded within the lease time")
             try:
                 async with asyncio.timeout(left_s):
-                    seen = replace(self.lease, rewind_to=rewind_to)
+                    seen = self.lease
+                    if seen.rewind_to != rewind_to:
+                        seen = replace(seen, rewind_to=rewind_to)
                     self.lease = await self._table.write(seen, change(seen))
             except TimeoutError as error:
                 raise LeaseLost(f"no heartbeat of {self.lease.shard_id} was answered in time") from error

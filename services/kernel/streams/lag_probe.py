@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.core.errors import MissingResource, Retryable
 from services.kernel.streams.aggregation import last_sub_sequence
+from services.kernel.streams.beside import Beside
 from services.kernel.streams.lease import Lease
 from services.kernel.streams.records import Record
 
@@ -14,34 +15,61 @@ PROBE_INTERVAL_S = 30.0
 
 
 class LagProbe:
-    """Reads one record at the checkpoint of each unread shard, at most every 30 s; between probes lag grows."""
+    """Reads one record at the checkpoint of each unread shard, at most every 30 s; between probes lag grows.
 
-    def __init__(self, kinesis: Kinesis, stream: str, wall_clock: Callable[[], float]) -> None:
+    It reads beside its caller, so that a Kinesis that does not answer holds nobody up.
+
+    Args:
+        clock: monotonic seconds.
+
+    Attributes:
+        knows_all: whether each of the shards last asked about has been probed.
+    """
+
+    def __init__(
+        self, kinesis: Kinesis, stream: str, clock: Callable[[], float], wall_clock: Callable[[], float]
+    ) -> None:
+        self.knows_all = True
         self._kinesis = kinesis
         self._stream = stream
+        self._clock = clock
         self._wall_clock = wall_clock
         self._probed: dict[str, tuple[float, int]] = {}
+        self._probing = Beside()
 
-    async def largest_lag_ms(self, unread: Sequence[Lease], now_s: float) -> int:
-        """The largest lag of these shards, in milliseconds; 0 when there are none.
+    def largest_lag_ms(self, unread: Sequence[Lease]) -> int:
+        """The largest lag of those of these shards that are known, in milliseconds; probing the others begins.
 
         Args:
             unread: leases that are free and not ended.
-            now_s: monotonic time, seconds.
         """
+        now_s = self._clock()
         wanted = {lease.shard_id for lease in unread}
         self._probed = {shard_id: known for shard_id, known in self._probed.items() if shard_id in wanted}
-        for lease in unread:
-            known = self._probed.get(lease.shard_id)
-            if known is None or now_s - known[0] >= PROBE_INTERVAL_S:
-                self._probed[lease.shard_id] = (now_s, await self._probe(lease))
+        due = [lease for lease in unread if self._is_due(lease, now_s)]
+        if self._probing.ended() and due:
+            self._probing.begin(self._probe(due))
+        self.knows_all = wanted == self._probed.keys()
         return max((lag + int((now_s - at_s) * 1000) for at_s, lag in self._probed.values()), default=0)
 
-    async def _probe(self, lease: Lease) -> int:
-        try:
-            return await lag_at_checkpoint_ms(self._kinesis, self._stream, lease, self._wall_clock)
-        except (Retryable, MissingResource):
-            return 0  # the next probe tells; meanwhile it grows from here
+    def cancel(self) -> None:
+        """Give up the probes that are under way."""
+        self._probing.cancel()
+
+    def _is_due(self, lease: Lease, now_s: float) -> bool:
+        known = self._probed.get(lease.shard_id)
+        return known is None or now_s - known[0] >= PROBE_INTERVAL_S
+
+    async def _probe(self, due: Sequence[Lease]) -> None:
+        for lease in due:
+            began_at_s = self._clock()
+            try:
+                lag_ms = await lag_at_checkpoint_ms(self._kinesis, self._stream, lease, self._wall_clock)
+            except Retryable:
+                return  # what is not known is asked for again with the next look
+            except MissingResource:
+                lag_ms = 0
+            self._probed[lease.shard_id] = (began_at_s, lag_ms)
 
 
 async def lag_at_checkpoint_ms(

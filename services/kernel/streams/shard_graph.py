@@ -4,15 +4,17 @@ The rules, each for one way to lose records at a reshard:
 - A child is read only after every parent's end is in the table: two parents after a merge.
 - Leases are made parents first, so that a child's lease proves that its parents' leases were made.
 - A parent that the stream no longer has, and whose end is not in the table, has taken unread records with it.
+- What an operator wants read again counts as if it were there already: who takes a lease answers its request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from services.kernel.streams.lease import Lease
 from services.kernel.streams.records import Shard
+from services.kernel.streams.rewind import rewound
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +43,27 @@ def missing_leases(shards: Iterable[Shard], leases: Mapping[str, Lease]) -> list
     return [_new_lease(shard) for shard in _parents_first(wanted)]
 
 
-def readiness(lease: Lease, leases: Mapping[str, Lease], listed: Iterable[str]) -> Readiness:
+def readiness(lease: Lease, leases: Mapping[str, Lease], listed: Container[str]) -> Readiness:
     """Say whether a lease may be read now.
 
     Args:
         listed: ids of all shards that the stream lists; never an empty answer of a failed call.
     """
-    present = set(listed)
     if lease.ended:
         return Readiness(False)
-    if lease.shard_id not in present:
+    if lease.shard_id not in listed:
         return Readiness(False, (lease.shard_id,))
-    if lease.started:
+    if not waits_for_parents(lease):
         return Readiness(True)
-    open_parents = [p for p in lease.parents if not _read_to_end(p, leases, present)]
-    lost = tuple(p for p in open_parents if p not in present)
+    open_parents = [p for p in lease.parents if not _read_to_end(p, leases, listed)]
+    lost = tuple(p for p in open_parents if p not in listed)
     return Readiness(not open_parents, lost)
+
+
+def waits_for_parents(lease: Lease) -> bool:
+    """Whether who takes the lease begins to read at a place that counts on the end of its parents."""
+    begins = lease if lease.rewind_to is None else rewound(lease)
+    return bool(lease.parents) and not begins.started
 
 
 def removable(leases: Mapping[str, Lease], listed: Iterable[str]) -> list[Lease]:
@@ -70,11 +77,11 @@ def removable(leases: Mapping[str, Lease], listed: Iterable[str]) -> list[Lease]
     ]
 
 
-def _read_to_end(parent: str, leases: Mapping[str, Lease], present: set[str]) -> bool:
+def _read_to_end(parent: str, leases: Mapping[str, Lease], listed: Container[str]) -> bool:
     if parent in leases:
         # An end that an operator wants reopened is none; a shard that is gone cannot be.
-        return leases[parent].ended and (leases[parent].rewind_to is None or parent not in present)
-    return parent not in present  # trimmed before this application began
+        return leases[parent].ended and (leases[parent].rewind_to is None or parent not in listed)
+    return parent not in listed  # trimmed before this application began
 
 
 def _new_lease(shard: Shard) -> Lease:
