@@ -22,6 +22,12 @@ CORE: dict[str, frozenset[str] | None] = {
     "processor": None,
     "held_lease": None,
     "lease_table": None,
+    "rewind": None,
+    "aggregation": None,
+    "intake": None,
+    "lag_probe": None,
+    "shard_reader": None,
+    "delivery": None,
 }
 # Schedules of the simulation that the last survivors have to pass.
 SEEDS = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233)

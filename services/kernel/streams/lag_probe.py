@@ -62,6 +62,4 @@ async def lag_at_checkpoint_ms(
 
 
 def _done(record: Record, place: tuple[int, int] | None) -> bool:
-    if place is None or record.sequence_number > place[0]:
-        return False
-    return record.sequence_number < place[0] or last_sub_sequence(record) <= place[1]
+    return place is not None and (record.sequence_number, last_sub_sequence(record)) <= place
