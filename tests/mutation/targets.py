@@ -28,6 +28,7 @@ CORE = (
     "lag_probe",
     "shard_reader",
     "delivery",
+    "rejected_replay",
 )
 # Schedules of the simulation that the last survivors have to pass.
 SEEDS = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233)
