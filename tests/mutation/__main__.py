@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from tests.mutation import justified, targets
 from tests.mutation.operators import Mutant
 from tests.mutation.report import Report
-from tests.mutation.trial import preload, try_all
+from tests.mutation.trial import preload, try_all, try_as_it_is
 
 PROCESSES = 2
 
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report = Report(mutants, [entry for entry in justified.load() if entry.module in modules])
     chosen = _chosen(report, options)
     preload()
-    asis = next(try_all([None], 1))
+    asis = try_as_it_is(modules)
     if not asis.survived:
         sys.stderr.write(f"the tests fail on the code as it is: {asis.by}\n")
         return 2

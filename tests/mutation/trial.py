@@ -104,14 +104,23 @@ def preload() -> None:
     gc.freeze()  # a child's collections then pass over what it inherited
 
 
-def try_all(mutants: Sequence[Mutant | None], processes: int) -> Iterator[Verdict]:
-    """Try mutants in any order; None is the code as it is."""
-    waiting = list(reversed(mutants))
+def try_as_it_is(modules: Sequence[str]) -> Verdict:
+    """Try the code without any change, by all that judges these modules."""
+    return next(_try_all([(None, modules)], 1))
+
+
+def try_all(mutants: Sequence[Mutant], processes: int) -> Iterator[Verdict]:
+    """Try mutants in any order."""
+    return _try_all([(mutant, (mutant.module,)) for mutant in mutants], processes)
+
+
+def _try_all(trials: Sequence[tuple[Mutant | None, Sequence[str]]], processes: int) -> Iterator[Verdict]:
+    waiting = list(reversed(trials))
     children: dict[int, _Child] = {}
     try:
         while waiting or children:
             while waiting and len(children) < processes:
-                pid, child = _fork(waiting.pop())
+                pid, child = _fork(*waiting.pop())
                 children[pid] = child
             select.select([child.answer for child in children.values()], [], [], 1.0)
             for pid, child in list(children.items()):
@@ -125,7 +134,7 @@ def try_all(mutants: Sequence[Mutant | None], processes: int) -> Iterator[Verdic
             os.waitpid(pid, 0)
 
 
-def _fork(mutant: Mutant | None) -> tuple[int, _Child]:
+def _fork(mutant: Mutant | None, modules: Sequence[str]) -> tuple[int, _Child]:
     answer, told = os.pipe()
     sys.stdout.flush()
     pid = os.fork()
@@ -135,7 +144,7 @@ def _fork(mutant: Mutant | None) -> tuple[int, _Child]:
     os.close(answer)
     by = "import"
     try:
-        by = _judge(mutant)
+        by = _judge(mutant, modules)
     except BaseException as error:  # noqa: BLE001 - a mutant may break anything, and that is noticed
         by = f"{type(error).__name__}"
     finally:
@@ -155,7 +164,7 @@ def _ended(pid: int, child: _Child) -> Verdict | None:
     return Verdict(child.mutant, json.loads(answer) if answer else "hang")
 
 
-def _judge(mutant: Mutant | None) -> str:
+def _judge(mutant: Mutant | None, modules: Sequence[str]) -> str:
     """What notices the mutant; runs in the child."""
     os.nice(5)
     resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_S, MAX_CPU_S))
@@ -165,7 +174,7 @@ def _judge(mutant: Mutant | None) -> str:
     os.chdir(ROOT)
     if mutant is not None:
         sys.meta_path.insert(0, _Changed(f"{PACKAGE}.{mutant.module}", mutant.code))
-    return _by_unit_tests(mutant.module if mutant else "") or _by_simulation() or SURVIVED
+    return _by_unit_tests(modules) or _by_simulation() or SURVIVED
 
 
 class _Ear:
@@ -192,7 +201,7 @@ class _Ear:
             self.failed = self.failed or str(getattr(report, "nodeid", "")).rpartition("/")[2]
 
 
-def _by_unit_tests(module: str) -> str | None:
+def _by_unit_tests(modules: Sequence[str]) -> str | None:
     import pytest
 
     ear = _Ear()
@@ -209,7 +218,7 @@ def _by_unit_tests(module: str) -> str | None:
         f"timeout={TEST_TIMEOUT_S}",
     ]
     options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # plugins are loaded before the fork
-    code = pytest.main([*options, *judges(module)], plugins=[ear])
+    code = pytest.main([*options, *judges(modules)], plugins=[ear])
     return None if code == 0 else ear.failed or f"pytest {int(code)}"
 
 

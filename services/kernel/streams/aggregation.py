@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from services.kernel.core.errors import InvalidRecord
@@ -30,12 +29,12 @@ MAGIC = b"\xf3\x89\x9a\xc2"
 MAX_MEMBERS = 65_536
 """Of one aggregate: each costs memory beside its bytes, and an empty one has 6 bytes."""
 
-ENVELOPE_BYTES = 20
+_DIGEST_BYTES = 16
+ENVELOPE_BYTES = len(MAGIC) + _DIGEST_BYTES
 MEMBER_BYTES = 24
 """The most that a member needs beside key and data: four tags, two lengths and two indices up to 1 MiB."""
 
-_DIGEST_BYTES = 16
-_MAX_VARINT_BITS = 63
+_VARINT_BITS = 70  # ten bytes at most, seven bits in each
 _KEY, _HASH_KEY, _MEMBER = 0x0A, 0x12, 0x1A  # tags of the message: field number and wire type 2
 _KEY_INDEX, _HASH_KEY_INDEX, _DATA = 0x08, 0x10, 0x1A  # tags of a member
 
@@ -132,7 +131,7 @@ def taken_apart(records: Sequence[Record]) -> Iterator[Batch]:
 def last_sub_sequence(record: Record) -> int:
     """The sub-sequence of the last record inside; 0 when it is no aggregate or cannot be read."""
     try:
-        return max(0, len(deaggregate(replace(record, sub_sequence=0))) - 1)
+        return max(0, len(deaggregate(record)) - 1)
     except InvalidRecord:
         return 0
 
@@ -185,7 +184,7 @@ def _place(message: bytes, at: int, end: int) -> _Place:
 def _varint(message: bytes, at: int, end: int) -> tuple[int, int]:
     """A number and the place behind it. Source: https://protobuf.dev/programming-guides/encoding/"""
     value = shift = 0
-    while at < end and shift <= _MAX_VARINT_BITS:
+    while at < end and shift != _VARINT_BITS:
         byte = message[at]
         at += 1
         value |= (byte & 0x7F) << shift
@@ -232,12 +231,7 @@ def _bad(what: str) -> InvalidRecord:
 def _encoded(number: int) -> bytes:
     if number < 0x80:
         return bytes((number,))
-    found = bytearray()
-    while number >= 0x80:
-        found.append(number & 0x7F | 0x80)
-        number >>= 7
-    found.append(number)
-    return bytes(found)
+    return bytes((number & 0x7F | 0x80,)) + _encoded(number >> 7)
 
 
 def _table(tag: bytes, keys: dict[str, int]) -> bytes:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import random
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 STABLE = "stable"
 """The variant of owners whose id names none, such as those of KCL."""
@@ -45,7 +45,8 @@ def variant_of(owner: str) -> str:
 
 def most_leases(leases: int, share: float) -> int:
     """How many leases a variant holds at most: its share, rounded down, at least one."""
-    return max(1, math.floor(leases * share + 1e-9))
+    # By the decimal of the setting: as a binary fraction, 0.29 of 100 would be 28.
+    return max(1, int(leases * Decimal(str(share))))
 
 
 def choose(
@@ -55,7 +56,7 @@ def choose(
     max_steals: int,
     patience_s: float,
     rng: random.Random,
-    share: float = 1.0,
+    share: float,
 ) -> list[str]:
     """Choose the leases to take in this round.
 
@@ -87,7 +88,7 @@ def choose(
     if free:
         return taken[:room]
     stolen = _steal(sight, holdings, min(max_steals, max_leases - sight.mine), rng)
-    if stolen or (variant_of(worker_id) == STABLE and share >= 1):
+    if stolen or sight.takes_the_rest:
         return stolen
     return _steal_from_others(sight, holdings, min(max_steals, room), rng)
 
@@ -98,8 +99,10 @@ def surplus(worker_id: str, holdings: Sequence[Holding], share: float) -> list[s
     if sight.together <= sight.cap:
         return []
     fullest = max(sight.peers, key=lambda owner: (sight.held[owner], owner))
-    mine = [h.shard_id for h in holdings if h.owner == worker_id and not h.available]
-    return [max(mine)] if fullest == worker_id and mine else []
+    if fullest != worker_id:
+        return []
+    # The same one in every round until it is handed back, or the next round would stop a second.
+    return [max(h.shard_id for h in holdings if h.owner == worker_id and not h.available)]
 
 
 class _Sight:
@@ -112,10 +115,11 @@ class _Sight:
         self.peers = {owner for owner in self.held if variant_of(owner) == variant} | {worker_id}
         self.mine = self.held[worker_id]
         self.together = sum(self.held[owner] for owner in self.peers)
-        self.cap = most_leases(len(holdings), share) if share < 1 else len(holdings)
-        # What other variants hold is theirs; a variant with a share may come to hold all of it.
+        self.cap = most_leases(len(holdings), share)
+        self.takes_the_rest = variant == STABLE and share >= 1
+        # Whoever takes the rest leaves the other variants what they hold; who has a share may come to hold all of it.
         others = sum(self.held.values()) - self.together
-        wanted = self.cap if share < 1 or variant != STABLE else len(holdings) - others
+        wanted = len(holdings) - others if self.takes_the_rest else self.cap
         self.equal_share = -(-wanted // len(self.peers))
 
 

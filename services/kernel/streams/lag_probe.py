@@ -83,13 +83,11 @@ async def lag_at_checkpoint_ms(
     iterator = await kinesis.shard_iterator(stream, lease.shard_id, lease.position)
     # The record at the checkpoint comes first again, and is done unless it is an aggregate with more inside.
     fetch = await kinesis.get_records(iterator, 2, stream=stream)
-    open_records = [record for record in fetch.records if not _done(record, lease.place)]
+    now_ms = int(wall_clock() * 1000)
+    ages_ms = [now_ms - record.arrived_at_ms for record in fetch.records if not _done(record, lease.place)]
     # What Kinesis tells is how far the reading would be behind after the record that it gave.
-    age_ms = int(wall_clock() * 1000) - open_records[0].arrived_at_ms if open_records else 0
-    return max(fetch.millis_behind_latest, age_ms)
+    return max([fetch.millis_behind_latest, *ages_ms])
 
 
 def _done(record: Record, place: tuple[int, int] | None) -> bool:
-    if place is None or record.sequence_number > place[0]:
-        return False
-    return record.sequence_number < place[0] or last_sub_sequence(record) <= place[1]
+    return place is not None and (record.sequence_number, last_sub_sequence(record)) <= place

@@ -50,7 +50,7 @@ def prepare(
         NotReplayable: it came from no stream of this namespace, the bytes break the stream's contract, or the
             corrected record is another order.
     """
-    stream = str(letter["stream"] or "")
+    stream = str(letter["stream"])
     logical = stream.removeprefix(f"{namespace}-")
     if not stream.startswith(f"{namespace}-") or logical not in catalog.streams:
         raise NotReplayable(

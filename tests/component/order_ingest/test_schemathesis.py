@@ -7,6 +7,9 @@ import os
 import sys
 from pathlib import Path
 
+import schemathesis
+
+from services.order_ingest import openapi
 from tests.component.order_ingest.conftest import Gate
 
 ROOT = Path(__file__).parents[3]
@@ -26,6 +29,12 @@ checks.negative_data_rejection.expected-statuses = ["400", "401", "413", "415", 
 include-operation-id = "postOrders"
 checks.negative_data_rejection.expected-statuses = ["200", "401", "415"]
 """
+
+
+def test_the_description_is_openapi_3_1() -> None:
+    loaded = schemathesis.openapi.from_dict(openapi.DOCUMENT)
+    loaded.validate()
+    assert sorted(loaded) == ["/openapi.json", "/v1/orders", "/v1/orders:batch"]
 
 
 async def test_the_service_keeps_its_specification(gate: Gate, tmp_path: Path) -> None:

@@ -61,10 +61,15 @@ async def proxy(engine: Engine) -> AsyncIterator[FaultProxy]:
         yield proxy
 
 
+@pytest.fixture(scope="module")
+def session() -> Any:
+    """One for all tests: it reads the SDK's descriptions of the services once."""
+    return get_session()
+
+
 @pytest.fixture
-async def sdk(proxy: FaultProxy) -> AsyncIterator[tuple[Any, Any]]:
+async def sdk(proxy: FaultProxy, session: Any) -> AsyncIterator[tuple[Any, Any]]:
     config = AioConfig(retries={"max_attempts": 0}, connect_timeout=2, read_timeout=2)
-    session = get_session()
     given = {"region_name": "us-east-1", "endpoint_url": proxy.url, "config": config}
     secret = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
     async with (

@@ -49,7 +49,7 @@ CODES: dict[str, tuple[int, type[CadabraError]]] = {
 }
 
 
-@pytest.fixture(params=["raw", "sdk"])
+@pytest.fixture(scope="module", params=["raw", "sdk"])
 def plane(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -66,39 +66,49 @@ async def answering(handler: Handler) -> AsyncIterator[str]:
         await server.close()
 
 
-def refusing(code: str, status: int, message: str = SECRET) -> Handler:
-    async def handle(_request: web.Request) -> web.StreamResponse:
-        body = {"__type": f"com.amazonaws#{code}", "message": message}
-        return web.json_response(body, status=status, content_type="application/x-amz-json-1.1")
+class Refusing:
+    """A service that refuses every call, with clients of it: opening those costs more than the calls."""
 
-    return handle
+    def __init__(self) -> None:
+        self.code = ""
+        self.status = 400
+        self.kinesis: Kinesis
+        self.dynamodb: DynamoDB
+
+    async def handle(self, _request: web.Request) -> web.StreamResponse:
+        body = {"__type": f"com.amazonaws#{self.code}", "message": SECRET}
+        return web.json_response(body, status=self.status, content_type="application/x-amz-json-1.1")
+
+
+@pytest.fixture(scope="module")
+async def refusing(plane: str) -> AsyncIterator[Refusing]:
+    service = Refusing()
+    async with (
+        answering(service.handle) as url,
+        Kinesis.open(url, "us-east-1", data_plane=plane) as service.kinesis,
+        DynamoDB.open(url, "us-east-1", data_plane=plane) as service.dynamodb,
+    ):
+        yield service
 
 
 @pytest.mark.parametrize("code", CODES)
-async def test_a_code_becomes_a_word_of_ours(code: str, plane: str) -> None:
-    status, expected = CODES[code]
-    async with (
-        answering(refusing(code, status)) as url,
-        Kinesis.open(url, "us-east-1", data_plane=plane) as kinesis,
-        DynamoDB.open(url, "us-east-1", data_plane=plane) as dynamodb,
-    ):
-        with pytest.raises(expected) as raised:
-            await kinesis.put_records("orders", [(b"x", "key")])
-        assert type(raised.value) is expected
-        # Of a wrong permission or a missing name the service's own words are worth more than they risk.
-        assert (SECRET in str(raised.value)) == (expected in (Misconfigured, MissingResource))
-        with pytest.raises(expected):
-            await dynamodb.put_item("orders", {"a": {"S": "x"}})
+async def test_a_code_becomes_a_word_of_ours(code: str, refusing: Refusing) -> None:
+    refusing.code = code
+    refusing.status, expected = CODES[code]
+    with pytest.raises(expected) as raised:
+        await refusing.kinesis.put_records("orders", [(b"x", "key")])
+    assert type(raised.value) is expected
+    # Of a wrong permission or a missing name the service's own words are worth more than they risk.
+    assert (SECRET in str(raised.value)) == (expected in (Misconfigured, MissingResource))
+    with pytest.raises(expected):
+        await refusing.dynamodb.put_item("orders", {"a": {"S": "x"}})
 
 
 @pytest.mark.parametrize("code", ["ExpiredIteratorException", "InvalidArgumentException"])
-async def test_an_iterator_that_is_over(code: str, plane: str) -> None:
-    async with (
-        answering(refusing(code, 400)) as url,
-        Kinesis.open(url, "us-east-1", data_plane=plane) as kinesis,
-    ):
-        with pytest.raises(ExpiredIterator):
-            await kinesis.get_records("AAAA")
+async def test_an_iterator_that_is_over(code: str, refusing: Refusing) -> None:
+    refusing.code, refusing.status = code, 400
+    with pytest.raises(ExpiredIterator):
+        await refusing.kinesis.get_records("AAAA")
 
 
 async def test_each_call_is_sent_once(plane: str) -> None:

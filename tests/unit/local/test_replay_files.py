@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import lzma
 import random
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,12 +14,21 @@ import pytest
 from deploy.local import replay_files, retail
 from deploy.local.ledger import Ledger
 
+MORE_THAN_A_WEEK = 40_000  # lines
+
 
 @pytest.fixture(scope="module")
-def week() -> list[retail.RetailLine]:
-    index = retail.spans()
+def week(tmp_path_factory: pytest.TempPathFactory) -> list[retail.RetailLine]:
+    """Read from the end of the file alone; rows count from there."""
+    path = tmp_path_factory.mktemp("week") / "end.csv.xz"
+    path.write_bytes(
+        lzma.compress(retail.HEADER + b"".join(deque(retail.texts(), MORE_THAN_A_WEEK)), preset=0)
+    )
+    index = retail.spans(path)
     begin = retail.last_week_begins(index)
-    return [line for line in retail.lines() if index[line.invoice_no].first_time >= begin]
+    assert begin == "2011-12-02T12:50:00.000Z"
+    assert sum(span.first_time >= begin for span in index.values()) == 782
+    return [line for line in retail.lines(path) if index[line.invoice_no].first_time >= begin]
 
 
 @pytest.fixture

@@ -236,9 +236,9 @@ def test_whatever_is_accepted_keeps_the_contract(changes: dict[str, str]) -> Non
 
 def test_the_first_lines_of_the_real_file_are_as_a_csv_reader_reads_them() -> None:
     with lzma.open(DATA) as file:
-        data = file.read(3_000_000)
+        data = file.read(1_000_000)
     lines = LineSplitter(0, 65_536).feed(data)
-    assert len(lines) > 30_000
+    assert len(lines) > 10_000
     reader = csv.reader(io.StringIO(data.decode("utf-8", "ignore"), newline=""))
     assert next(reader) == list(COLUMNS)
     for one, expected in zip(lines[1:], reader, strict=False):

@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.kernel.core.errors import InvalidRecord
+from services.kernel.streams import aggregation
 from services.kernel.streams.aggregation import (
     ENVELOPE_BYTES,
     MAGIC,
@@ -121,7 +122,7 @@ def test_explicit_hash_keys_are_written_as_others_write_them() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"x", MAGIC, MAGIC + bytes(16), MAGIC + bytes(17), MAGIC[:3] + bytes(40)]
+    "data", [b"", b"x", MAGIC, MAGIC + bytes(16), MAGIC + bytes(17), MAGIC[:3] + bytes(40), signed(b"")]
 )
 def test_what_is_no_aggregate_is_a_record_of_its_own(data: bytes) -> None:
     assert deaggregate(record(data)) == [record(data)]
@@ -154,8 +155,9 @@ BROKEN = {
     "an unknown wire type": b"\x26",
     "field 0": b"\x02\x00",
     "a fixed field cut off": b"\x29\x00",
+    "a fixed field cut off at the end": KEY * 3 + b"\x29" + bytes(7),
+    "a number of eleven bytes": KEY + b"\x20" + b"\x80" * 10 + b"\x00",
     "a key that is not UTF-8": b"\x0a\x01\xff",
-    "too many members": KEY + b"\x1a\x04\x08\x00\x1a\x00" * (MAX_MEMBERS + 1),
 }
 
 
@@ -172,10 +174,29 @@ def test_a_broken_message_is_rejected_whole(message: bytes) -> None:
 
 
 def test_unknown_fields_and_tags_are_passed_over() -> None:
-    unknown = b"\x20\x81\x01" + b"\x29" + bytes(8) + b"\x2d" + bytes(4) + b"\x32\x02zz"
+    unknown = b"\x20" + b"\xff" * 9 + b"\x01" + b"\x29" + bytes(8) + b"\x2d" + bytes(4) + b"\x32\x02zz"
     member = b"\x08\x00" + unknown + b"\x22\x03\x0a\x01t" + b"\x1a\x02ok"
     message = b"\x1a" + bytes([len(member)]) + member + unknown + KEY  # the table comes last
     assert inside(signed(message)) == [("k", b"ok")]
+    for last in (b"\x29" + bytes(8), b"\x2d" + bytes(4), b"\x32\x00"):
+        assert inside(signed(message + last)) == [("k", b"ok")]
+
+
+@pytest.mark.parametrize(
+    ("size", "encoded"),
+    [(0, b"\x00"), (127, b"\x7f"), (128, b"\x80\x01"), (16_256, b"\x80\x7f"), (70_000, b"\xf0\xa2\x04")],
+)
+def test_a_number_is_written_in_as_few_bytes_as_it_needs(size: int, encoded: bytes) -> None:
+    assert aggregate([Member("k", bytes(size))])[: -16 - size].endswith(b"\x1a" + encoded)
+
+
+def test_an_aggregate_holds_so_many_records_and_not_one_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert MAX_MEMBERS == 65_536
+    monkeypatch.setattr(aggregation, "MAX_MEMBERS", 3)
+    most = [Member("k", b"")] * 3
+    assert len(inside(aggregate(most))) == 3
+    with pytest.raises(InvalidRecord, match="bad_aggregate"):
+        deaggregate(record(aggregate([*most, Member("k", b"")])))
 
 
 def test_an_aggregate_of_nothing_holds_nothing() -> None:

@@ -16,17 +16,20 @@ PATIENCE_S = 20.0
 def settle(
     workers: list[str], owners: dict[str, str | None], caps: dict[str, int], seed: int
 ) -> dict[str, str | None]:
-    """Let every worker choose in turn, many rounds; free leases have waited for ever in the later ones."""
+    """Let every worker choose in turn until none takes any; free leases have waited for ever in the later rounds."""
     rng = random.Random(seed)
     for round_number in range(80):
         waited_s = 0.0 if round_number < 5 else PATIENCE_S
+        before = dict(owners)
         for worker in rng.sample(workers, len(workers)):
             holdings = [
                 Holding(shard, owner, owner is None, waited_s if owner is None else 0.0)
                 for shard, owner in owners.items()
             ]
-            for shard in choose(worker, holdings, caps[worker], 2, PATIENCE_S, rng):
+            for shard in choose(worker, holdings, caps[worker], 2, PATIENCE_S, rng, 1.0):
                 owners[shard] = worker
+        if waited_s and owners == before:
+            break
     return owners
 
 
@@ -58,20 +61,20 @@ def test_what_capped_workers_leave_the_others_take(shards: int, seed: int) -> No
 
 def test_a_worker_takes_no_more_than_its_share_while_others_may_come() -> None:
     holdings = [Holding("s0", "other", False)] + [Holding(f"s{n}", None, True) for n in range(1, 6)]
-    assert len(choose("me", holdings, 100, 2, PATIENCE_S, random.Random(1))) == 3
+    assert len(choose("me", holdings, 100, 2, PATIENCE_S, random.Random(1), 1.0)) == 3
 
 
 def test_at_most_so_many_are_stolen_in_a_round() -> None:
     holdings = [Holding(f"s{n}", "other", False) for n in range(10)]
-    assert len(choose("me", holdings, 100, 2, PATIENCE_S, random.Random(1))) == 2
-    assert len(choose("me", holdings, 1, 2, PATIENCE_S, random.Random(1))) == 1
+    assert len(choose("me", holdings, 100, 2, PATIENCE_S, random.Random(1), 1.0)) == 2
+    assert len(choose("me", holdings, 1, 2, PATIENCE_S, random.Random(1), 1.0)) == 1
 
 
 def test_nothing_is_stolen_from_an_owner_that_was_not_seen_alive() -> None:
     holdings = [Holding(f"s{n}", "other", False, living=False) for n in range(10)]
-    assert choose("me", holdings, 100, 2, PATIENCE_S, random.Random(1)) == []
+    assert choose("me", holdings, 100, 2, PATIENCE_S, random.Random(1), 1.0) == []
 
 
 def test_nothing_is_stolen_for_a_difference_of_one() -> None:
     holdings = [Holding("s0", "other", False), Holding("s1", "other", False), Holding("s2", "me", False)]
-    assert choose("me", holdings, 100, 2, PATIENCE_S, random.Random(1)) == []
+    assert choose("me", holdings, 100, 2, PATIENCE_S, random.Random(1), 1.0) == []

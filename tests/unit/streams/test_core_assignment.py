@@ -1,4 +1,4 @@
-"""Single choices of a worker, at the edges of share, cap and patience."""
+"""Single choices of a worker, at the edges of balance, cap, patience and its variant's share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from services.kernel.streams.assignment import Holding, choose
+from services.kernel.streams.assignment import Holding, choose, surplus
 
 PATIENCE_S = 20.0
 
@@ -21,7 +21,16 @@ def free(count: int, waited_s: float = 0.0, owner: str | None = None) -> list[Ho
 
 
 def chosen(holdings: list[Holding], cap: int = 100, steals: int = 2, seed: int = 1) -> list[str]:
-    return choose("me", holdings, cap, steals, PATIENCE_S, random.Random(seed))
+    return choose("me", holdings, cap, steals, PATIENCE_S, random.Random(seed), 1.0)
+
+
+def of_share(worker: str, holdings: list[Holding], share: float, steals: int = 9, seed: int = 1) -> list[str]:
+    return choose(worker, holdings, 100, steals, PATIENCE_S, random.Random(seed), share)
+
+
+def robbed(shards: list[str]) -> Counter[str]:
+    """How many of these leases each owner loses."""
+    return Counter(shard.rpartition("-")[0] for shard in shards)
 
 
 def test_a_worker_alone_takes_everything() -> None:
@@ -66,7 +75,8 @@ def test_the_cap_counts_what_is_held_already(cap: int, expected: int) -> None:
 
 def test_workers_that_look_together_want_different_leases() -> None:
     first = {
-        choose("me", free(20) + held(1, "other"), 1, 2, PATIENCE_S, random.Random(n))[0] for n in range(20)
+        choose("me", free(20) + held(1, "other"), 1, 2, PATIENCE_S, random.Random(n), 1.0)[0]
+        for n in range(20)
     }
     assert len(first) > 5
 
@@ -107,3 +117,64 @@ def test_one_living_owner_is_robbed_where_another_is_silent() -> None:
     taken = chosen(held(5, "silent", living=False) + held(4, "alive"), steals=9)
     assert {shard.partition("-")[0] for shard in taken} == {"alive"}
     assert len(taken) == 2
+
+
+def test_what_a_canary_holds_is_not_the_stable_workers_to_share() -> None:
+    # Six of ten are left to two workers: three each.
+    assert len(chosen(held(4, "canary:c") + held(2, "other") + free(4))) == 3
+
+
+def test_the_stable_variant_does_not_rob_a_canary() -> None:
+    assert chosen(held(5, "canary:c") + held(2, "other") + held(1, "me")) == []
+
+
+def test_a_variant_with_a_name_and_the_whole_share_comes_to_hold_everything() -> None:
+    assert len(of_share("blue:me", held(3, "old"), 1.0)) == 3
+    assert len(of_share("blue:me", held(1, "old") + free(2, PATIENCE_S), 1.0)) == 2
+
+
+@pytest.mark.parametrize(("mine", "expected"), [(0, 2), (1, 1), (2, 0)])
+def test_a_stable_variant_with_a_share_of_its_own_keeps_to_it(mine: int, expected: int) -> None:
+    others = held(10 - mine, "canary:c")
+    assert len(of_share("me", held(mine, "me") + others, 0.2)) == expected
+
+
+def test_a_canary_robs_other_variants_only_of_what_it_lacks() -> None:
+    """Five of ten are the canaries' share, three of them at most this one's."""
+    holdings = held(2, "canary:me") + held(1, "canary:peer") + held(7, "old")
+    assert len(of_share("canary:me", holdings, 0.5)) == 1
+    assert len(of_share("canary:peer", holdings, 0.5)) == 2
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_canary_robs_whoever_is_fullest_at_each_step_of_different_leases(seed: int) -> None:
+    taken = of_share("canary:me", held(4, "a") + held(2, "b"), 0.5, seed=seed)
+    assert robbed(taken) == {"a": 2, "b": 1}
+    assert len(set(taken)) == 3
+    assert robbed(of_share("canary:me", held(5, "a") + held(1, "b"), 0.5, seed=seed)) == {"a": 3}
+
+
+def test_a_canary_leaves_an_owner_alone_that_was_not_seen_alive() -> None:
+    taken = of_share("canary:me", held(8, "silent", living=False) + held(2, "alive"), 0.5)
+    assert robbed(taken) == {"alive": 2}
+
+
+def test_a_variant_at_its_share_hands_nothing_back() -> None:
+    assert surplus("canary:me", held(2, "canary:me") + held(2, "old"), 0.5) == []
+
+
+def test_the_fullest_worker_of_a_variant_above_its_share_hands_back_one_lease() -> None:
+    holdings = held(3, "canary:full") + held(1, "canary:other") + held(2, "old")
+    assert surplus("canary:full", holdings, 0.5) == ["canary:full-2"]
+    assert surplus("canary:other", holdings, 0.5) == []
+    assert surplus("canary:idle", holdings, 0.5) == []
+
+
+def test_it_names_the_same_lease_again_until_it_is_handed_back() -> None:
+    holdings = held(3, "canary:me") + held(1, "old")
+    assert surplus("canary:me", holdings, 0.5) == surplus("canary:me", holdings[::-1], 0.5)
+
+
+def test_of_equally_full_workers_one_hands_back() -> None:
+    holdings = held(2, "canary:a") + held(2, "canary:b") + held(2, "old")
+    assert [len(surplus(worker, holdings, 0.5)) for worker in ("canary:a", "canary:b")] == [0, 1]

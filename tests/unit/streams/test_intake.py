@@ -7,6 +7,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import cast
 
+import pytest
+
 from services.kernel.core.errors import InvalidRecord
 from services.kernel.streams.aggregation import MAGIC, Member, aggregate
 from services.kernel.streams.byte_budget import ByteBudget
@@ -21,13 +23,15 @@ from tests.memory.kinesis import MemoryKinesis
 
 
 class Fetched:
-    """A reader that has one fetch to give."""
+    """A reader that has one fetch to give, or none because the stream lacks the shard."""
+
+    lacks_the_shard = False
 
     def __init__(self, *data: bytes) -> None:
         self.records = [Record("s", number, "k", one, 0) for number, one in enumerate(data)]
 
-    async def fetch(self) -> Fetch:
-        return Fetch(self.records, "next", 0)
+    async def fetch(self) -> Fetch | None:
+        return None if self.lacks_the_shard else Fetch(self.records, "next", 0)
 
 
 class Handed:
@@ -51,29 +55,66 @@ def packed(*data: bytes) -> bytes:
     return aggregate([Member("k", one) for one in data])
 
 
-def intake(reader: Fetched, budget: ByteBudget, done: tuple[int, int] | None = None) -> Intake:
-    return Intake(cast(ShardReader, reader), CheckpointTracker(done), budget, GroupMetrics())
+def intake(
+    reader: Fetched,
+    budget: ByteBudget,
+    done: tuple[int, int] | None = None,
+    metrics: GroupMetrics | None = None,
+) -> Intake:
+    return Intake(cast(ShardReader, reader), CheckpointTracker(done), budget, metrics or GroupMetrics())
 
 
 async def test_plain_records_and_aggregates_are_handed_out_in_order_and_hold_their_room() -> None:
     budget, handed = ByteBudget(2 * FETCH_BYTES), Handed()
     here = intake(Fetched(b"a", packed(b"bb", b"ccc"), b"d"), budget)
-    await here.fetch(handed)
+    fetch = await here.fetch(handed)
+    assert fetch is not None
+    assert fetch.next_iterator == "next"
     assert handed.places == [(0, 0), (1, 0), (1, 1), (2, 0)]
     assert budget.used_bytes == 7 + 4 * RECORD_OVERHEAD_BYTES
     for one in handed.records[:2]:
         assert here.acknowledge(one)
-        assert not here.acknowledge(one)
+        assert here.acknowledge(one) is False
     assert budget.used_bytes == 4 + 2 * RECORD_OVERHEAD_BYTES
     here.give_back()
     assert budget.used_bytes == 0
 
 
 async def test_a_checkpoint_inside_an_aggregate_passes_over_what_is_done() -> None:
-    handed = Handed()
-    here = intake(Fetched(b"a", packed(b"b", b"c", b"d"), b"e"), ByteBudget(FETCH_BYTES), (1, 1))
+    handed, metrics = Handed(), GroupMetrics()
+    here = intake(Fetched(b"a", packed(b"b", b"c", b"d"), b"e"), ByteBudget(FETCH_BYTES), (1, 1), metrics)
     await here.fetch(handed)
     assert handed.places == [(1, 2), (2, 0)]
+    [refetched] = metrics.records_refetched.collect()
+    assert [one.value for one in refetched.samples] == [3]
+
+
+async def test_a_shard_that_is_gone_is_told_and_holds_no_room() -> None:
+    reader, budget = Fetched(), ByteBudget(FETCH_BYTES)
+    reader.lacks_the_shard = True
+    assert await intake(reader, budget).fetch(Handed()) is None
+    assert budget.used_bytes == 0
+
+
+async def test_what_could_not_be_handed_out_any_more_holds_no_room() -> None:
+    async def stopped(_records: Sequence[Record], _error: InvalidRecord | None) -> None:
+        raise asyncio.CancelledError
+
+    budget = ByteBudget(2 * FETCH_BYTES)
+    here = intake(Fetched(packed(b"a"), packed(b"b")), budget)
+    with pytest.raises(asyncio.CancelledError):
+        await here.fetch(stopped)
+    here.give_back()
+    assert budget.used_bytes == 0
+
+
+async def test_at_the_bound_itself_the_next_aggregate_is_taken_apart() -> None:
+    first, second = packed(b"a", b"b"), packed(b"c")
+    bound = 2 + 2 * RECORD_OVERHEAD_BYTES + len(second)
+    handed = Handed()
+    async with asyncio.timeout(5):
+        await intake(Fetched(first, second), ByteBudget(bound)).fetch(handed)
+    assert handed.places == [(0, 0), (0, 1), (1, 0)]
 
 
 async def test_a_broken_aggregate_comes_whole_with_its_reason() -> None:

@@ -25,6 +25,7 @@ TROUBLED = Lease(
     owner_switches=2,
     deaths=2,
     attempt_sequence=51,
+    attempt_sub_sequence=4,
     attempts=1,
     paused="too bad",
 )
@@ -115,6 +116,11 @@ def test_what_would_leave_records_out_or_mix_their_order_is_refused(
 
 def test_the_checkpoint_itself_may_be_named() -> None:
     assert requests_behind({"open": 50}, by_id(Lease("open", checkpoint="50"))) == {"open": "50"}
+
+
+def test_what_came_out_of_shards_that_were_read_to_their_end_may_be_read_again_alone() -> None:
+    leases = by_id(Lease("old", checkpoint=SHARD_END), Lease("child", checkpoint="9", parents=("old",)))
+    assert requests_behind({"child": 2}, leases) == {"child": "2"}
 
 
 def test_a_rewound_child_waits_for_a_parent_whose_request_is_not_answered() -> None:
