@@ -202,3 +202,55 @@ async def test_a_bug_in_one_key_leaves_room_for_others(error: Exception) -> None
     await processor.process(deliveries(told, "a", "b"))
     await drained(processor)
     assert "done 2" in told
+
+
+async def test_a_record_that_waits_for_a_slot_has_no_task() -> None:
+    gate, told = Gate(), list[str]()
+    processor = per_record(gate, concurrency=2)("s")
+    before = len(asyncio.all_tasks())
+    await processor.process(deliveries(told, *(f"k{n}" for n in range(50))))
+    await settled()
+    assert len(asyncio.all_tasks()) == before + 2
+    processor.cancel()
+
+
+async def test_records_that_wait_begin_in_the_order_in_which_they_came_whatever_their_shard() -> None:
+    gate, told = Gate(), list[str]()
+    factory = per_record(gate, concurrency=1)
+    first, second = factory("s"), factory("t")
+    await first.process(deliveries(told, "a", "b"))
+    await second.process(deliveries(told, "c", first=3))
+    await first.process(deliveries(told, "a", first=4))
+    await gate.let(1, 2, 3, 4)
+    await drained(first)
+    await drained(second)
+    assert told == ["done 1", "done 2", "done 3", "done 4"]
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_a_shard_that_is_lost_gives_its_slots_to_others_and_leaves_nothing_waiting(begun: bool) -> None:
+    gate, told = Gate(), list[str]()
+    factory = per_record(gate, concurrency=1)
+    lost, kept = factory("s"), factory("t")
+    await lost.process(deliveries(told, "a", "b"))
+    await kept.process(deliveries(told, "c", first=3))
+    if begun:
+        await settled()
+    lost.cancel()
+    await gate.let(1, 2, 3)
+    await drained(lost)
+    await drained(kept)
+    assert told == ["done 3"]
+
+
+async def test_a_dead_letter_that_cannot_be_kept_is_told_as_a_bug() -> None:
+    told: list[str] = []
+
+    class Unkept(Given):
+        async def reject(self, error: InvalidRecord) -> None:
+            raise OSError(str(error))
+
+    processor = per_record(raising({1: [InvalidRecord("invalid_json", "no")]}))("s")
+    await processor.process([Unkept("a", 1, told), Given("a", 2, told)])
+    await drained(processor)
+    assert told == ["failed 1 OSError"]
