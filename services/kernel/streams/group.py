@@ -205,8 +205,8 @@ class ConsumerGroup:
             await self._take(ready[shard_id], self._watch.is_free(ready[shard_id], now_s))
 
     async def _still_ready(self, chosen: list[str], ready: Mapping[str, Lease]) -> list[str]:
-        """Look again at children that were not started: a scan may see a rewound child beside an older parent."""
-        if all(ready[shard_id].started or not ready[shard_id].parents for shard_id in chosen):
+        """Look again at children that begin anew: a scan may see a rewound child beside an older parent."""
+        if not any(shard_graph.waits_for_parents(ready[shard_id]) for shard_id in chosen):
             return chosen
         leases = await self._leases.read()
         return [s for s in chosen if s in leases and self._may_be_read(leases[s], leases)]
@@ -255,9 +255,9 @@ class ConsumerGroup:
 
     async def _adopt(self, ready: Mapping[str, Lease]) -> None:
         """Begin to read what the table says is ours already: the answer to a take was lost."""
-        for shard_id, lease in ready.items():
-            if lease.owner == self.worker_id and shard_id not in self._tasks:
-                await self._take(lease, free=True)
+        ours = [s for s, lease in ready.items() if lease.owner == self.worker_id and s not in self._tasks]
+        for shard_id in await self._still_ready(ours, ready):
+            await self._take(ready[shard_id], free=True)
 
     async def _take(self, seen: Lease, free: bool) -> None:
         if seen.shard_id in self._tasks:

@@ -4,6 +4,7 @@ The rules, each for one way to lose records at a reshard:
 - A child is read only after every parent's end is in the table: two parents after a merge.
 - Leases are made parents first, so that a child's lease proves that its parents' leases were made.
 - A parent that the stream no longer has, and whose end is not in the table, has taken unread records with it.
+- What an operator wants read again counts as if it were there already: who takes a lease answers its request.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 
 from services.kernel.streams.lease import Lease
 from services.kernel.streams.records import Shard
+from services.kernel.streams.rewind import rewound
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,17 @@ def readiness(lease: Lease, leases: Mapping[str, Lease], listed: Iterable[str]) 
         return Readiness(False)
     if lease.shard_id not in present:
         return Readiness(False, (lease.shard_id,))
-    if lease.started:
+    if not waits_for_parents(lease):
         return Readiness(True)
     open_parents = [p for p in lease.parents if not _read_to_end(p, leases, present)]
     lost = tuple(p for p in open_parents if p not in present)
     return Readiness(not open_parents, lost)
+
+
+def waits_for_parents(lease: Lease) -> bool:
+    """Whether who takes the lease begins to read at a place that counts on the end of its parents."""
+    begins = lease if lease.rewind_to is None else rewound(lease)
+    return bool(lease.parents) and not begins.started
 
 
 def removable(leases: Mapping[str, Lease], listed: Iterable[str]) -> list[Lease]:

@@ -8,7 +8,7 @@ import pytest
 
 from services.kernel.streams.lease import SHARD_END, Lease
 from services.kernel.streams.records import Shard
-from services.kernel.streams.shard_graph import missing_leases, readiness, removable
+from services.kernel.streams.shard_graph import missing_leases, readiness, removable, waits_for_parents
 
 A, B = Shard("a"), Shard("b")
 SPLIT = Shard("c", parents=("a",))
@@ -101,3 +101,22 @@ def test_a_lease_is_forgotten_once_its_shard_is_gone_and_its_children_began() ->
     assert removable(waiting, ["c"]) == []
     assert [lease.shard_id for lease in removable(begun, ["c"])] == ["a"]
     assert removable(begun, ["a", "c"]) == []
+
+
+@pytest.mark.parametrize("request_", ["AT_TIMESTAMP:5", "TRIM_HORIZON"])
+def test_a_begun_child_that_is_asked_to_begin_anew_waits_for_its_parent_too(request_: str) -> None:
+    child = Lease("c", owner="gone", checkpoint="7", parents=("a",), rewind_to=request_)
+    again = Lease("a", checkpoint="AT_TIMESTAMP", timestamp_ms=5)
+    assert not readiness(child, table(child, again), ["a", "c"]).startable
+    assert readiness(child, table(child, ended("a")), ["a", "c"]).startable
+
+
+def test_a_child_that_is_asked_to_go_behind_a_number_goes_on() -> None:
+    child = Lease("c", checkpoint="7", parents=("a",), rewind_to="5")
+    assert readiness(child, table(child, Lease("a", checkpoint="1")), ["a", "c"]).startable
+
+
+def test_only_a_child_that_begins_anew_waits_for_parents() -> None:
+    assert waits_for_parents(Lease("c", parents=("a",)))
+    assert not waits_for_parents(Lease("a"))
+    assert not waits_for_parents(Lease("c", checkpoint="7", parents=("a",)))
