@@ -39,7 +39,7 @@ def test_a_checkpoint_past_an_open_record_is_seen(monkeypatch: pytest.MonkeyPatc
         return fresh
 
     monkeypatch.setattr(checkpoint.CheckpointTracker, "hand_out", hasty)
-    assert "past the open record" in run_seeds([1]).broken[1]
+    assert any("past the open record" in what for what in run_seeds(range(10)).broken.values())
 
 
 def test_a_rewind_that_leaves_records_out_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
