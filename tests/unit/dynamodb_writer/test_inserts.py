@@ -205,7 +205,7 @@ async def test_who_is_cancelled_under_way_takes_nobody_with_it() -> None:
     await settled()
     tasks[1].cancel()
     bench.dynamodb.held.set()
-    assert await asyncio.gather(tasks[0], tasks[2]) == [None, None]
+    assert [await tasks[0], await tasks[2]] == [None, None]
 
 
 async def test_an_item_that_was_in_the_way_and_is_gone_is_tried_again() -> None:
