@@ -17,7 +17,15 @@ from typing import Any, Protocol
 from services.dynamodb_writer import items
 from services.dynamodb_writer.metrics import WriterMetrics
 from services.kernel.adapters.dynamodb import ConditionFailed, Item
-from services.kernel.core.errors import CadabraError, InvalidRecord, Refused, Throttled, Unavailable
+from services.kernel.core import logs
+from services.kernel.core.errors import (
+    CadabraError,
+    InvalidRecord,
+    Misconfigured,
+    Refused,
+    Throttled,
+    Unavailable,
+)
 
 MAX_BYTES_PER_CALL = 1024 * 1024
 """Of items in one call, unless one alone has more; a request of AWS may have 16 MB."""
@@ -26,6 +34,8 @@ FEWEST_CALLS = 4
 """Calls that may be under way however few records are at work: so a slow one does not hold up the next insert."""
 
 _ABSENT = "attribute_not_exists(order_id)"
+
+log = logs.get("order_store")
 
 
 class InsertTable(Protocol):
@@ -172,12 +182,25 @@ class Inserts:
             await self._put(batch[0].item)
             return [None]
         try:
-            return await self._dynamodb.insert_batch(self._table, [waiting.item for waiting in batch])
+            outcomes = await self._dynamodb.insert_batch(self._table, [waiting.item for waiting in batch])
         except (Refused, InvalidRecord):
-            # Refused as a whole, and not told for whose sake: alone, each gets what it deserves. One that was stored
-            # all the same meets itself, as after a lost answer.
-            alone = (self._put(waiting.item) for waiting in batch)
-            return await asyncio.gather(*alone, return_exceptions=True)
+            return await self._one_by_one(batch)
+        except Misconfigured as error:
+            outcomes = [error]
+        if any(isinstance(outcome, Misconfigured) for outcome in outcomes):
+            # An older role may put and not insert. That is no fault of a record, and none should pay for it.
+            log.error("no_batches", needs="dynamodb:PartiQLInsert")
+            self._per_call = 1
+            return await self._one_by_one(batch)
+        return outcomes
+
+    async def _one_by_one(self, batch: list[_Waiting]) -> Sequence[BaseException | None]:
+        """Put each alone, for a batch that was refused as a whole: each gets what it deserves.
+
+        One that was stored all the same meets itself, as after a lost answer.
+        """
+        alone = (self._put(waiting.item) for waiting in batch)
+        return await asyncio.gather(*alone, return_exceptions=True)
 
     async def _put(self, item: Item) -> None:
         await self._dynamodb.put_item(self._table, item, condition=_ABSENT, return_old_on_failure=True)

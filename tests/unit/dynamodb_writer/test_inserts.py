@@ -12,7 +12,15 @@ from services.dynamodb_writer import inserts
 from services.dynamodb_writer.inserts import FEWEST_CALLS, Inserts
 from services.dynamodb_writer.metrics import WriterMetrics
 from services.kernel.adapters.dynamodb import Item, Key
-from services.kernel.core.errors import CadabraError, InvalidRecord, Refused, Throttled, TimedOut, Unavailable
+from services.kernel.core.errors import (
+    CadabraError,
+    InvalidRecord,
+    Misconfigured,
+    Refused,
+    Throttled,
+    TimedOut,
+    Unavailable,
+)
 from tests.memory.dynamodb import MemoryDynamoDB
 
 TABLE = "t-order_history"
@@ -181,6 +189,16 @@ async def test_a_call_refused_as_a_whole_goes_one_by_one(error: CadabraError) ->
     assert isinstance(outcomes.pop(1), InvalidRecord)
     assert outcomes == [None, None]
     assert await bench.stored() == {"0", "2"}
+
+
+@pytest.mark.parametrize("operation", ["batch_execute_statement", "insert"])
+async def test_a_role_that_may_not_insert_goes_on_with_puts(operation: str) -> None:
+    bench = await Bench().open()
+    bench.dynamodb.fault = failing(Misconfigured("not authorized"), operation, times=100)
+    assert await bench.insert(*(item(n) for n in range(3))) == [None] * 3
+    assert await bench.insert(*(item(n) for n in range(3, 6))) == [None] * 3
+    assert len(await bench.stored()) == 6
+    assert bench.dynamodb.carried[-3:] == [1, 1, 1]
 
 
 async def test_an_insert_that_is_cancelled_before_it_leaves_is_withdrawn() -> None:
