@@ -142,7 +142,7 @@ class ConsumerGroup:
         self._wake.set()
 
     async def _pause(self, took_s: float) -> None:
-        every_s = look_pace.look_s(len(self._listed), self._settings.lease_time_s)
+        every_s = look_pace.look_s(self._watch.leases, self._settings.lease_time_s)
         # Jitter keeps workers that started together from looking together.
         every_s *= self._rng.uniform(0.8, 1.0)
         pause_s = look_pace.pause_s(every_s, took_s, self._watch.to_expiry_s(self._clock()))

@@ -45,6 +45,11 @@ class LeaseWatch:
         seen = self._seen.get(lease.shard_id)
         return seen is not None and now_s - seen[2] >= self._lease_time_s
 
+    @property
+    def leases(self) -> int:
+        """How many the table held at the last look."""
+        return len(self._seen)
+
     def to_expiry_s(self, now_s: float) -> float | None:
         """Seconds until the first lease expires if its owner stays silent; None where every one is free."""
         left = (

@@ -56,6 +56,12 @@ def test_the_lease_that_was_silent_longest_expires_first() -> None:
     assert watch.to_expiry_s(9.5) == 0.5
 
 
+def test_the_leases_of_the_last_look_are_counted() -> None:
+    assert seen().leases == 0
+    assert seen((0, held("s", 1) | held("t", 1))).leases == 2
+    assert seen((0, held("s", 1) | held("t", 1)), (1, held("t", 1))).leases == 1
+
+
 def test_what_has_expired_or_is_free_is_not_waited_for() -> None:
     assert seen((0, held("s", 1))).to_expiry_s(10) is None
     assert seen((0, {"s": Lease("s")})).to_expiry_s(1) is None
