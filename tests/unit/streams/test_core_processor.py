@@ -254,3 +254,43 @@ async def test_a_dead_letter_that_cannot_be_kept_is_told_as_a_bug() -> None:
     await processor.process([Unkept("a", 1, told), Given("a", 2, told)])
     await drained(processor)
     assert told == ["failed 1 OSError"]
+
+
+async def test_a_slot_that_nobody_waited_for_is_one_slot_again() -> None:
+    gate, told = Gate(), list[str]()
+    processor = per_record(gate, concurrency=1)("s")
+    await processor.process(deliveries(told, "a"))
+    await gate.let(1)
+    await drained(processor)
+    await processor.process(deliveries(told, "b", "c", first=2))
+    await settled()
+    assert gate.at_work == [2]
+    processor.cancel()
+
+
+async def test_a_drain_waits_for_records_that_wait_for_a_slot_of_another_shard() -> None:
+    gate, told = Gate(), list[str]()
+    factory = per_record(gate, concurrency=1)
+    first, second = factory("s"), factory("t")
+    await first.process(deliveries(told, "a"))
+    await second.process(deliveries(told, "c", first=2))
+    await first.process(deliveries(told, "b", first=3))
+    drain = asyncio.create_task(first.drain())
+    await gate.let(1)
+    assert gate.at_work == [2]
+    assert not drain.done()
+    await gate.let(2, 3)
+    await asyncio.wait_for(drain, TIMEOUT_S)
+    await drained(second)
+    assert told == ["done 1", "done 2", "done 3"]
+
+
+async def test_a_shard_that_is_lost_before_anything_of_it_began_is_drained_at_once() -> None:
+    gate, told = Gate(), list[str]()
+    factory = per_record(gate, concurrency=1)
+    kept, lost = factory("s"), factory("t")
+    await kept.process(deliveries(told, "a"))
+    await lost.process(deliveries(told, "b", first=2))
+    lost.cancel()
+    await drained(lost)
+    kept.cancel()
