@@ -1,6 +1,6 @@
 """Kinesis and DynamoDB of constant cost, so that a bench measures the writer and not an engine.
 
-Shards are read from memory, PutItem into the order store succeeds and keeps nothing, and the lease table is real
+Shards are read from memory, whatever is put into the order store succeeds and is not kept, and the lease table is real
 enough for a consumer group. Until `go` is set every shard looks empty. Serves both services on one port.
 """
 
@@ -22,6 +22,7 @@ from tests.memory.dynamodb import MemoryDynamoDB
 SHARDS = 4
 RECORDS_PER_GET = 250
 STREAM, TABLE, LEASES = "bench-orders", "bench-order_history", "bench-leases-dynamodb_writer"
+_STATEMENT = b'"Statement"'
 FIRST_SEQUENCE_NUMBER = 49_600_000_000_000_000_000_000_000_000_000_000_000_000_000_000_000_000_000
 
 
@@ -31,7 +32,7 @@ class Stub:
     Args:
         records: data and partition key of each record, dealt over the shards.
         go: 1 once the records may be read.
-        written: counts the PutItem calls into the order store.
+        written: counts the items put into the order store.
     """
 
     def __init__(
@@ -60,10 +61,11 @@ class Stub:
     async def _handle(self, request: web.Request) -> web.Response:
         operation = request.headers["X-Amz-Target"].partition(".")[2]
         body = await request.read()
+        if operation == "BatchExecuteStatement":
+            count = body.count(_STATEMENT)
+            return self._stored(count, b'{"Responses":[' + b",".join([b"{}"] * count) + b"]}")
         if operation == "PutItem" and TABLE.encode() in body[-4096:] + body[:256]:
-            with self._written.get_lock():
-                self._written.value += 1
-            return web.Response(body=b"{}", content_type="application/x-amz-json-1.0")
+            return self._stored(1, b"{}")
         handlers: dict[str, Callable[[dict[str, Any]], Awaitable[bytes]]] = {
             "ListShards": self._list_shards,
             "GetShardIterator": self._iterator,
@@ -74,6 +76,11 @@ class Stub:
             answer = await handlers[operation](asked)
             return web.Response(body=answer, content_type="application/x-amz-json-1.1")
         return await self._lease_call(operation, asked)
+
+    def _stored(self, count: int, answer: bytes) -> web.Response:
+        with self._written.get_lock():
+            self._written.value += count
+        return web.Response(body=answer, content_type="application/x-amz-json-1.0")
 
     async def _list_shards(self, _asked: dict[str, Any]) -> bytes:
         step = 2**128 // SHARDS

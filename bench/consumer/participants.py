@@ -76,9 +76,7 @@ def _ask_maven() -> str:
 def _sentence(output: str) -> str:
     """The part of Maven's message that names what is missing, on one line and without addresses."""
     lines = [line.partition("[ERROR]")[2].strip() for line in output.splitlines() if "[ERROR]" in line]
-    said = [line for line in lines if "Missing" in line or KCL_JAR.split(":")[1] in line]
-    without_addresses = re.sub(r"(in |\()?https?://\S+", "", " ".join(said))
-    return (
-        re.split(r" was not found| in central", without_addresses)[0][:400].strip()
-        or "Maven ended with an error and no message"
-    )
+    said = " ".join(lines)
+    missing = re.search(r"Could not find artifact \S+", said)
+    without_addresses = re.sub(r"(in |\()?https?://\S+", "", missing[0] if missing else said)
+    return without_addresses[:400].strip() or "Maven ended with an error and no message"

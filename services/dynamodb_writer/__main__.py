@@ -37,7 +37,9 @@ async def serve(life: Lifecycle[Settings], settings: Settings) -> None:
     ):
         producer = Producer(kinesis, rejected)
         rejects = RejectedSink(producer, service=APPLICATION)
-        store = OrderStore(dynamodb, history, rejects, orders, metrics)
+        store = OrderStore(
+            dynamodb, history, rejects, orders, metrics, settings.concurrency, settings.inserts_per_call
+        )
         group = ConsumerGroup(
             application=APPLICATION,
             stream=orders,

@@ -79,6 +79,11 @@ def as_further_part(built: Item) -> Item:
     return {**built, "part": {"S": further_key(built["source"]["S"], built["event_id"]["S"])}}
 
 
+def size_bytes(built: Item) -> int:
+    """Upper bound of an item's size."""
+    return len(built["body"]["B"]) + OTHER_ATTRIBUTES_BYTES
+
+
 def padded(sequence_number: int) -> str:
     """A sequence number as text that sorts as the number does."""
     return str(sequence_number).zfill(SEQUENCE_NUMBER_DIGITS)

@@ -30,8 +30,17 @@ class WriterMetrics(GroupMetrics):
         "Parts put into `rejected` because a line is stored with other content; a repeat counts again.",
         unit="parts",
     )
-    throttled = counter("throttled_puts", "PutItem calls that DynamoDB refused for their pace.", unit="calls")
-    put_s = histogram("put_seconds", "Duration of one PutItem, refused ones included.", unit="seconds")
+    insert_calls = counter(
+        "insert_calls", "Calls that carried inserts, one or up to 25 of them.", unit="calls"
+    )
+    throttled = counter(
+        "throttled_puts", "Writes of one part that DynamoDB refused for their pace.", unit="puts"
+    )
+    put_s = histogram(
+        "put_seconds",
+        "Duration of one part's write, refused ones included; of a batch every part has the whole of it.",
+        unit="seconds",
+    )
     stream_to_store_s = histogram(
         "stream_to_store_seconds",
         "From the record's arrival in the stream to its durable effect.",

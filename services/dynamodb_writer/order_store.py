@@ -13,8 +13,9 @@ from typing import Any, Protocol
 from contracts.codec import Order
 from contracts.order_union import Conflict, union
 from services.dynamodb_writer import items
+from services.dynamodb_writer.inserts import Inserts, InsertTable
 from services.dynamodb_writer.metrics import WriterMetrics
-from services.kernel.adapters.dynamodb import ConditionFailed, Item, Page
+from services.kernel.adapters.dynamodb import MAX_INSERTS_PER_BATCH, ConditionFailed, Item, Page
 from services.kernel.core import logs
 from services.kernel.core.errors import Detail, Throttled
 from services.kernel.streams.records import Record
@@ -22,24 +23,13 @@ from services.kernel.streams.records import Record
 MAX_DETAILS = 100
 """As many faults as the contract `rejected/1` carries."""
 
-_ABSENT = "attribute_not_exists(order_id)"
 _SAME_BUT_LATER = "event_id = :event_id AND sequence_number > :sequence_number"
 
 log = logs.get("order_store")
 
 
-class Table(Protocol):
+class Table(InsertTable, Protocol):
     """What the order store needs of DynamoDB."""
-
-    async def put_item(
-        self,
-        table: str,
-        item: Mapping[str, Any],
-        condition: str | None = None,
-        names: Mapping[str, str] | None = None,
-        values: Mapping[str, Any] | None = None,
-        return_old_on_failure: bool = False,
-    ) -> None: ...
 
     async def query(
         self,
@@ -79,13 +69,23 @@ class OrderStore:
     Args:
         table: physical name of `order_history`.
         stream: physical name of the stream that the records come from, for dead letters.
+        concurrency: calls of `write` at once that are to be expected.
+        inserts_per_call: inserts that one call carries at most.
     """
 
     def __init__(
-        self, dynamodb: Table, table: str, rejects: Rejects, stream: str, metrics: WriterMetrics
+        self,
+        dynamodb: Table,
+        table: str,
+        rejects: Rejects,
+        stream: str,
+        metrics: WriterMetrics,
+        concurrency: int = 32,
+        inserts_per_call: int = MAX_INSERTS_PER_BATCH,
     ) -> None:
         self._dynamodb = dynamodb
         self._table = table
+        self._inserts = Inserts(dynamodb, table, inserts_per_call, concurrency, metrics)
         self._rejects = rejects
         self._stream = stream
         self._metrics = metrics
@@ -107,13 +107,13 @@ class OrderStore:
 
     async def _store(self, item: Item) -> bool:
         """Insert the part, or lower the sequence number of its twin; True when it is its order's first."""
-        stored = await self._insert(item)
+        stored = await self._inserts.insert(item)
         if stored is None:
             self._metrics.inserted_first.inc()
             return True
         if stored["event_id"] != item["event_id"]:
             item = items.as_further_part(item)
-            stored = await self._insert(item)
+            stored = await self._inserts.insert(item)
         if stored is None:
             self._metrics.inserted_further.inc()
         else:
@@ -121,33 +121,21 @@ class OrderStore:
             await self._lower(item, stored)
         return False
 
-    async def _insert(self, item: Item) -> Item | None:
-        """None once the item is stored, else what stands in its place."""
-        try:
-            await self._put(item, _ABSENT)
-        except ConditionFailed as failed:
-            if failed.item is None:
-                raise RuntimeError("DynamoDB did not say which item is in the way") from failed
-            return failed.item
-        return None
-
     async def _lower(self, item: Item, stored: Item) -> None:
         """Replace the same event, stored under a later sequence number, by this earlier record of it."""
         if item["sequence_number"]["S"] >= stored["sequence_number"]["S"]:
             return
         values = {":event_id": item["event_id"], ":sequence_number": item["sequence_number"]}
         try:
-            await self._put(item, _SAME_BUT_LATER, values)
+            await self._replace(item, _SAME_BUT_LATER, values)
         except ConditionFailed:
             return  # another worker was there with a smaller number still
         self._metrics.lowered.inc()
 
-    async def _put(self, item: Item, condition: str, values: Item | None = None) -> None:
+    async def _replace(self, item: Item, condition: str, values: Item) -> None:
         started = time.perf_counter()
         try:
-            await self._dynamodb.put_item(
-                self._table, item, condition=condition, values=values, return_old_on_failure=True
-            )
+            await self._dynamodb.put_item(self._table, item, condition=condition, values=values)
         except Throttled:
             self._metrics.throttled.inc()
             raise

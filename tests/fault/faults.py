@@ -9,11 +9,16 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 Json = dict[str, Any]
+INSERTS = ("PutItem", "BatchExecuteStatement")
+"""What an order's way into its table may be: one call for it alone, or one with others."""
+
+_INTO = re.compile(r'INSERT INTO "([^"]+)"')
 _DYNAMODB_TYPE = "com.amazonaws.dynamodb.v20120810#"
 
 
@@ -65,6 +70,9 @@ def _resource(body: bytes) -> str:
     for key in ("TableName", "StreamName", "StreamARN"):
         if isinstance(asked.get(key), str):
             return str(asked[key])
+    if isinstance(statements := asked.get("Statements"), list) and statements:
+        named = _INTO.match(str(statements[0].get("Statement")))
+        return named[1] if named else ""
     tables = asked.get("RequestItems")
     return next(iter(tables)) if isinstance(tables, dict) and len(tables) == 1 else ""
 
@@ -157,6 +165,38 @@ class BlackHole:
         """Hold the call until the rule is lifted, then close."""
         await lifted.wait()
         return None
+
+
+@dataclass
+class PartialInsert:
+    """Some inserts of a batch are never forwarded and come back as throttled, at their positions.
+
+    Args:
+        probability: of failing, for each statement.
+        failed: statements that were failed so far.
+    """
+
+    probability: float
+    failed: int = field(default=0)
+
+    async def apply(self, call: Call, body: bytes, send: Send, lifted: asyncio.Event) -> Answer | None:
+        """Forward the spared statements and merge both outcomes in the order of the request."""
+        asked: Json = json.loads(body)
+        if call.operation != "BatchExecuteStatement":
+            return await send(body)
+        failed = [call.rng.random() < self.probability for _ in asked["Statements"]]
+        spared = [one for one, fails in zip(asked["Statements"], failed, strict=True) if not fails]
+        outcomes: list[Json] = []
+        if spared:
+            answer = await send(json.dumps({**asked, "Statements": spared}).encode())
+            if answer is None or answer.status != 200:
+                return answer
+            outcomes = json.loads(answer.body)["Responses"]
+        self.failed += sum(failed)
+        fault = {"Error": {"Code": "ProvisionedThroughputExceeded", "Message": "says the fault proxy"}}
+        left = iter(outcomes)
+        merged = {"Responses": [fault if fails else next(left) for fails in failed]}
+        return Answer(200, json.dumps(merged).encode(), {"Content-Type": "application/x-amz-json-1.0"})
 
 
 @dataclass(frozen=True)

@@ -93,5 +93,5 @@ def slow_writes(dynamodb: FaultProxy) -> None:
 
     The slow ones take longer than the time between two checkpoints.
     """
-    dynamodb.add(faults.Delay(1000, 1500), "PutItem", resource="order_history", probability=0.125)
-    dynamodb.add(faults.Delay(10, 50), "PutItem", resource="order_history")
+    dynamodb.add(faults.Delay(1000, 1500), faults.INSERTS, resource="order_history", probability=0.125)
+    dynamodb.add(faults.Delay(10, 50), faults.INSERTS, resource="order_history")

@@ -89,9 +89,9 @@ async def _kill_at_work(stage: Stage, victim: ServiceProcess) -> None:
 async def _freeze_past_its_lease(stage: Stage, workers: list[ServiceProcess], apart: FaultProxy) -> None:
     """Stop the last worker until the others hold all, then let its late writes through: they change nothing."""
     frozen, others = workers[-1], workers[:-1]
-    held = apart.add(faults.Delay(600_000, 600_000), "PutItem", resource="order_history")
+    held = apart.add(faults.Delay(600_000, 600_000), faults.INSERTS, resource="order_history")
     held_leases = apart.add(faults.Delay(600_000, 600_000), "UpdateItem", resource="leases-dynamodb_writer")
-    await until(lambda: held.hits >= 4 and held_leases.hits >= 1, 20, "its writes are under way")
+    await until(lambda: held.hits >= 3 and held_leases.hits >= 1, 20, "its writes are under way")
     frozen.pause()
     begun = stage.ledger.acknowledged - await stage.stored_orders()
     assert begun

@@ -82,13 +82,13 @@ async def test_a_kinesis_outage_acknowledges_nothing_that_is_not_stored(
 async def test_throttles_partial_failures_errors_delays_and_lost_answers_all_at_once(
     stage: Stage, kinesis_proxy: FaultProxy, dynamodb_proxy: FaultProxy, seed: int
 ) -> None:
-    partial = faults.PartialPut(0.3)
+    partial, partial_insert = faults.PartialPut(0.3), faults.PartialInsert(0.3)
     kinesis, dynamodb = kinesis_proxy, dynamodb_proxy
     load = Load(stage, seed, kinesis, dynamodb)
     services = await load.start()
 
-    def put_item(fault: faults.Fault, probability: float, table: str = "order_history") -> Rule:
-        return dynamodb.add(fault, "PutItem", resource=table, probability=probability)
+    def insert(fault: faults.Fault, probability: float, table: str = "order_history") -> Rule:
+        return dynamodb.add(fault, faults.INSERTS, resource=table, probability=probability)
 
     rules = {
         "PutRecords slow": kinesis.add(faults.Delay(0, 50), "PutRecords"),
@@ -99,23 +99,27 @@ async def test_throttles_partial_failures_errors_delays_and_lost_answers_all_at_
         "GetRecords throttled": kinesis.add(faults.Throttle(), "GetRecords", probability=0.15),
         "GetRecords answer lost": kinesis.add(faults.CutAfter(), "GetRecords", probability=0.05),
         "GetRecords 500": kinesis.add(faults.Error500(), "GetRecords", probability=0.05),
-        "PutItem slow": put_item(faults.Delay(0, 50), 1.0),
-        "PutItem throttled": put_item(faults.Throttle(), 0.2),
-        "PutItem answer lost": put_item(faults.CutAfter(), 0.1),
-        "PutItem cut": put_item(faults.CutBefore(), 0.05),
-        "PutItem 500": put_item(faults.Error500(), 0.05),
+        "insert slow": insert(faults.Delay(0, 50), 1.0),
+        "insert partial": insert(partial_insert, 0.5),
+        "insert throttled": insert(faults.Throttle(), 0.2),
+        "insert answer lost": insert(faults.CutAfter(), 0.1),
+        "insert cut": insert(faults.CutBefore(), 0.05),
+        "insert 500": insert(faults.Error500(), 0.05),
         "lease answer lost": dynamodb.add(faults.CutAfter(), "UpdateItem", probability=0.1),
         "lease throttled": dynamodb.add(faults.Throttle(), "UpdateItem", probability=0.2),
-        "position answer lost": put_item(faults.CutAfter(), 0.4, "order_file_positions"),
+        "position answer lost": insert(faults.CutAfter(), 0.4, "order_file_positions"),
     }
     await load.sent()
     stored = await stage.assert_all_arrived()
     hits = {name: rule.hits for name, rule in rules.items()}
-    print(f"seed {seed}: {partial.failed} records failed in part, calls hit: {hits}")
+    print(
+        f"seed {seed}: {partial.failed} records and {partial_insert.failed} inserts failed in part, calls hit: {hits}"
+    )
     repeats = len(await stage.stream_records()) - sum(stored.parts.values())
     print(f"{repeats} records are in the stream more than once")
     assert all(hits.values()), hits
     assert partial.failed > 10
+    assert partial_insert.failed > 0
     assert repeats > 0, "a lost answer makes the producer send again"
     assert all(service.running for service in services.values())
     await stage.end()

@@ -64,7 +64,8 @@ class Reshard:
 async def _under_load(stage: Stage, proxy: FaultProxy, shard: Any, seed: int) -> Reshard:
     """Two writers, a load, and the last records of one shard held on their way to the store."""
     slow_writes(proxy)
-    settings = {"CADABRA_SHARD_SYNC_INTERVAL_S": "1"}
+    # One order a call, so that those held up hold up no others.
+    settings = {"CADABRA_SHARD_SYNC_INTERVAL_S": "1", "CADABRA_INSERTS_PER_CALL": "1"}
     writers = await asyncio.gather(*(stage.writer(proxy, None, **settings) for _ in range(WRITERS)))
     await until_balanced(stage, writers)
     sender = StreamSender(stage.ledger, stage.kinesis, stage.orders, pause_s=LOAD_PAUSE_S)

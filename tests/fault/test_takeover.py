@@ -81,9 +81,9 @@ async def test_a_writer_stopped_past_its_lease_does_no_harm_when_it_wakes(
         sender = StreamSender(stage.ledger, stage.kinesis, stage.orders, pause_s=0.02)
         await sender.send(orders.http_orders(100, 21, HTTP_SOURCE))
         await until(lambda: _share_stored(stage, 0.5, 100), 20, "the first writer works")
-        held = slow.add(faults.Delay(600_000, 600_000), "PutItem", resource="order_history")
+        held = slow.add(faults.Delay(600_000, 600_000), faults.INSERTS, resource="order_history")
         sending = stage.background(sender.send(orders.http_orders(300, 22, HTTP_SOURCE)))
-        await until(lambda: held.hits >= 8, 20, "writes of the first writer are under way")
+        await until(lambda: held.hits >= 3, 20, "writes of the first writer are under way")
         held_leases = slow.add(
             faults.Delay(600_000, 600_000), "UpdateItem", resource="leases-dynamodb_writer"
         )
@@ -149,7 +149,8 @@ async def test_killing_the_writer_again_and_again_rejects_no_innocent_record(
     await sender.send(orders.http_orders(200, 26, HTTP_SOURCE))
     rng = random.Random(26)
     for _ in range(4):
-        writer = await stage.writer(dynamodb=dynamodb_proxy)
+        # One order a call: what is killed has done little of its work.
+        writer = await stage.writer(dynamodb=dynamodb_proxy, CADABRA_INSERTS_PER_CALL="1")
         before = dynamodb_proxy.calls["PutItem"]
         writes = rng.randrange(5, 25)
         await until(

@@ -16,7 +16,7 @@ from services.kernel.adapters.dynamodb import (
     Key,
     Page,
 )
-from services.kernel.core.errors import InvalidRecord, MissingResource, Refused
+from services.kernel.core.errors import CadabraError, InvalidRecord, MissingResource, Refused
 from tests.memory.expressions import Expression, comparable
 
 _PAGE_BYTES = 1024 * 1024
@@ -73,6 +73,27 @@ class MemoryDynamoDB(DynamoDB):
         _hold(held.items.get(key), condition, names, values, return_old_on_failure)
         held.items[key] = copy.deepcopy(dict(item))
         self._lose("put_item")
+
+    async def insert_batch(self, table: str, items: Sequence[Mapping[str, Any]]) -> list[CadabraError | None]:
+        held = self._table("batch_execute_statement", table)
+        keys = [held.key_of(item) for item in items]
+        if not 1 <= len(items) <= 25 or len(set(keys)) < len(keys):
+            raise Refused(f"batch_execute_statement {table}: {len(items)} statements, or one key twice")
+        outcomes = [self._insert(held, table, item) for item in items]
+        self._lose("batch_execute_statement")
+        return outcomes
+
+    def _insert(self, held: _Table, table: str, item: Mapping[str, Any]) -> CadabraError | None:
+        """Store one item of a batch; `fault` is asked for each, as `insert`."""
+        try:
+            self._check("insert")
+            _check_size(table, item)
+        except CadabraError as error:
+            return error
+        if held.key_of(item) in held.items:
+            return ConditionFailed("insert")
+        held.items[held.key_of(item)] = copy.deepcopy(dict(item))
+        return None
 
     async def get_item(self, table: str, key: Mapping[str, Any], consistent: bool = True) -> Item | None:
         held = self._table("get_item", table)

@@ -249,6 +249,51 @@ async def test_a_scan_reads_everything_once_in_parallel_segments_too(table: Tabl
     assert sorted(parts) == sorted(whole)
 
 
+async def test_a_batch_of_inserts_stores_what_is_new_and_tells_what_is_not(table: Table) -> None:
+    old = await table.put("1", "a#", event_id={"S": "old"})
+    taken = {**key("1", "a#"), "event_id": {"S": "new"}}
+    new = [
+        {
+            **key("1", "b#"),
+            "body": {"B": bytes(range(256))},
+            "n": {"N": "12.5"},
+            "text": {"S": 'it\'s "Ü" ?'},
+        },
+        key("2", "a#"),
+    ]
+    outcomes = await table.dynamodb.insert_batch(table.name, [new[0], taken, new[1]])
+    assert [type(outcome) for outcome in outcomes] == [type(None), ConditionFailed, type(None)]
+    assert await table.dynamodb.get_item(table.name, key("1", "a#")) == old
+    for item in new:
+        assert (
+            await table.dynamodb.get_item(table.name, key(item["order_id"]["S"], item["part"]["S"])) == item
+        )
+
+
+async def test_an_insert_above_400_kb_fails_alone_in_its_batch(table: Table) -> None:
+    too_large = {**key("1", "a#"), "body": {"B": b"x" * 410_000}}
+    outcomes = await table.dynamodb.insert_batch(table.name, [too_large, key("2", "a#")])
+    assert isinstance(outcomes[0], InvalidRecord)
+    assert (outcomes[0].reason, outcomes[1]) == ("too_large", None)
+
+
+async def test_of_many_batches_one_stores_an_item(table: Table) -> None:
+    async def insert(number: int) -> bool:
+        batch = [{**key(f"{n}", "a#"), "who": {"N": str(number)}} for n in range(2)]
+        outcomes = await table.dynamodb.insert_batch(table.name, batch)
+        return outcomes[0] is None
+
+    assert sum(await asyncio.gather(*(insert(number) for number in range(16)))) == 1
+
+
+async def test_a_batch_is_25_inserts_of_different_keys_at_most(table: Table) -> None:
+    full = [key(f"{n}", "a#") for n in range(25)]
+    assert await table.dynamodb.insert_batch(table.name, full) == [None] * 25
+    for batch in ([*full, key("25", "a#")], [key("1", "b#"), key("1", "b#")]):
+        with pytest.raises(Refused):
+            await table.dynamodb.insert_batch(table.name, batch)
+
+
 async def test_batches_write_delete_and_get(table: Table) -> None:
     items = [{**key(f"{number}", "a#"), "n": {"N": str(number)}} for number in range(5)]
     await table.dynamodb.batch_write(table.name, items)

@@ -51,13 +51,15 @@ class Shelf:
         )
 
 
-@pytest.fixture(scope="session", params=["memory", "engine"])
+@pytest.fixture(scope="session", params=["memory", "sdk", "raw"])
 async def shelf(request: pytest.FixtureRequest) -> AsyncIterator[Shelf]:
     async with AsyncExitStack() as stack:
         dynamodb: Any = MemoryDynamoDB()
-        if request.param == "engine":
+        if request.param != "memory":
             endpoint = request.getfixturevalue("dynamodb_endpoint")
-            dynamodb = await stack.enter_async_context(DynamoDB.open(endpoint, "us-east-1"))
+            dynamodb = await stack.enter_async_context(
+                DynamoDB.open(endpoint, "us-east-1", data_plane=request.param)
+            )
         table = f"t{uuid.uuid4().hex[:8]}-order_history"
         await dynamodb.create_table(table, Key("order_id"), Key("part"), [INDEX])
         while await dynamodb.table_status(table) != "ACTIVE":
@@ -264,3 +266,24 @@ async def test_an_order_in_many_parts_names_every_conflict_within_the_contracts_
     (put,) = rejects.puts
     assert len(put["details"]) == 100
     assert put["message"].startswith("150 lines")
+
+
+async def test_records_at_work_together_end_as_if_they_came_one_by_one(shelf: Shelf) -> None:
+    """New orders, repeats, further parts and conflicts in the same calls."""
+    rejects, orders = RejectedList(), [new_order_id() for _ in range(12)]
+    store = shelf.store(rejects)
+    firsts = [a_record(one_part(order_id), 10 + at) for at, order_id in enumerate(orders)]
+    seconds = [
+        a_record(one_part(order_id, [a_line("1", quantity=7), a_line(f"more-{at}")]), 100 + at)
+        for at, order_id in enumerate(orders[:6])
+    ]
+    repeats = [a_record(one_part(order_id), 200 + at) for at, order_id in enumerate(orders[6:])]
+    await asyncio.gather(*(store.write(record) for record in firsts))
+    await asyncio.gather(*(store.write(record) for record in (*seconds, *repeats)))
+    parts = [await shelf.parts(order_id) for order_id in orders]
+    assert [len(found) for found in parts] == [2] * 6 + [1] * 6
+    assert {items.sequence_number(item) for found in parts for item in found} == {
+        *range(10, 22),
+        *range(100, 106),
+    }
+    assert {put["sequence_number"] for put in rejects.puts} == set(range(100, 106))

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from services.kernel.adapters import data_plane as planes
-from services.kernel.adapters import sdk
-from services.kernel.core.errors import CadabraError, InvalidRecord, MissingResource
+from services.kernel.adapters import partiql, sdk
+from services.kernel.core.errors import CadabraError, InvalidRecord, MissingResource, Unavailable
 from services.kernel.core.retry import Retry
 
 Item = dict[str, Any]
@@ -23,6 +23,7 @@ Item = dict[str, Any]
 MAX_ITEM_BYTES = 400 * 1024
 MAX_ITEMS_PER_BATCH_WRITE = 25
 MAX_KEYS_PER_BATCH_GET = 100
+MAX_INSERTS_PER_BATCH = 25
 
 _MAX_PUT_ANSWER_BYTES = 4 * 1024 * 1024  # the old item of a failed condition: 400 KB, escaped at worst
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -98,7 +99,7 @@ class DynamoDB:
         Args:
             endpoint: URL, None on AWS.
             max_connections: calls in flight at most; further ones wait for a free connection.
-            data_plane: what PutItem goes by: "raw", our own, or "sdk".
+            data_plane: what PutItem and inserts go by: "raw", our own, or "sdk".
         """
         async with planes.opened(
             data_plane, "dynamodb", endpoint, region, max_connections, connect_timeout_s, read_timeout_s
@@ -128,6 +129,25 @@ class DynamoDB:
             await self._plane.call("PutItem", request, _decode_object, _MAX_PUT_ANSWER_BYTES)
         except sdk.SDK_ERRORS as error:
             raise _translate(error, f"put_item {table}") from error
+
+    async def insert_batch(self, table: str, items: Sequence[Mapping[str, Any]]) -> list[CadabraError | None]:
+        """Store up to 25 items of different keys in one call, each where no item has its key.
+
+        Returns:
+            For each item, in the order given: None once it is stored, else what a call of its own would have raised,
+            ConditionFailed (without the item) where its key is taken. One item's failure changes no other's outcome.
+
+        Raises:
+            Refused: two items have one key, or one cannot be said; others may have been stored all the same.
+        """
+        what = f"batch_execute_statement {table}"
+        try:
+            failures = await partiql.insert_all(self._client, self._plane, table, items)
+        except sdk.SDK_ERRORS as error:
+            raise _translate(error, what) from error
+        if len(failures) != len(items):
+            raise Unavailable(f"{what}: an answer without an outcome for every item")
+        return [None if failure is None else _translate(failure, what) for failure in failures]
 
     async def get_item(self, table: str, key: Mapping[str, Any], consistent: bool = True) -> Item | None:
         """Read one item by its whole key; None where there is none."""
@@ -336,7 +356,7 @@ class DynamoDB:
 
 def _translate(error: Any, what: str) -> CadabraError:
     code = sdk.error_code(error)
-    if code == "ConditionalCheckFailedException":
+    if code in ("ConditionalCheckFailedException", "DuplicateItemException"):
         return ConditionFailed(what, error.response.get("Item") or None)
     if code == "ValidationException" and _says_too_large(error.response["Error"].get("Message", "")):
         return InvalidRecord("too_large", f"{what}: the item is above {MAX_ITEM_BYTES} bytes")

@@ -13,7 +13,7 @@ from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.core import logs
 from services.kernel.core.errors import Retryable
 from services.kernel.core.retry import Retry
-from services.kernel.streams import assignment, deaths, shard_graph
+from services.kernel.streams import assignment, deaths, look_pace, shard_graph
 from services.kernel.streams.byte_budget import ByteBudget
 from services.kernel.streams.group_metrics import GroupMetrics
 from services.kernel.streams.group_settings import GroupSettings
@@ -28,8 +28,6 @@ from services.kernel.streams.rewind import rewound
 from services.kernel.streams.shard_consumer import HandlerFailed, Outcome, ShardConsumer, Surroundings
 from services.kernel.streams.shard_sync import ShardSync
 
-LOOKS_PER_LEASE_TIME = 4
-LONGEST_LOOK_S = 1.0
 PATIENCE_IN_LEASE_TIMES = 2
 
 log = logs.get("streams")
@@ -116,6 +114,7 @@ class ConsumerGroup:
         try:
             while not stopping.is_set() and self._crash is None:
                 self._wake.clear()
+                began_s = self._clock()
                 try:
                     await self._round()
                 except Retryable as error:
@@ -124,7 +123,7 @@ class ConsumerGroup:
                     if not told:
                         told = True
                         on_ready()
-                await self._pause()
+                await self._pause(self._clock() - began_s)
             await self._drain()
         finally:
             # Cancelled, or failed: what is at work ends without a drain, as after a kill.
@@ -139,20 +138,26 @@ class ConsumerGroup:
 
     async def _wake_at(self, stopping: asyncio.Event) -> None:
         await stopping.wait()
+        self._stop_reading()  # not after the round at work, which may wait for a slow table
         self._wake.set()
 
-    async def _pause(self) -> None:
-        look_s = min(LONGEST_LOOK_S, self._settings.lease_time_s / LOOKS_PER_LEASE_TIME)
+    async def _pause(self, took_s: float) -> None:
+        every_s = look_pace.look_s(self._watch.leases, self._settings.lease_time_s)
+        # Jitter keeps workers that started together from looking together.
+        every_s *= self._rng.uniform(0.8, 1.0)
+        pause_s = look_pace.pause_s(every_s, took_s, self._watch.to_expiry_s(self._clock()))
         try:
-            # Jitter keeps workers that started together from looking together.
-            await asyncio.wait_for(self._wake.wait(), look_s * self._rng.uniform(0.8, 1.0))
+            await asyncio.wait_for(self._wake.wait(), pause_s)
         except TimeoutError:
             return
 
-    async def _drain(self) -> None:
+    def _stop_reading(self) -> None:
         self._stopping = True
         for consumer in self._consumers.values():
             consumer.stop()
+
+    async def _drain(self) -> None:
+        self._stop_reading()
         if self._tasks:
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         if self._crash is not None:
@@ -237,7 +242,7 @@ class ConsumerGroup:
             await self._take(ready[shard_id], free=True)
 
     async def _take(self, seen: Lease, free: bool) -> None:
-        if seen.shard_id in self._tasks:
+        if seen.shard_id in self._tasks or self._stopping:
             return
         change = deaths.taken_over if free else deaths.stolen
         held_since = HeldLease(self._leases, seen, self._settings.lease_time_s, self._clock)

@@ -13,9 +13,9 @@ from services.kernel.streams.group_metrics import GroupMetrics
 from services.kernel.streams.records import Fetch, Record
 from services.kernel.streams.shard_reader import FETCH_BYTES, ShardReader
 
-# What an open record costs beside its data: itself, its delivery, its place, and a queue and a task of its key where
-# keys differ. Measured on CPython 3.11 with `python -m bench.consumer`, rounded up.
-RECORD_OVERHEAD_BYTES = 2_048
+# What an open record costs beside its data: itself, its delivery, its places in checkpoint and line. About 550 bytes on
+# CPython 3.11 where every key differs (tests/unit/streams/test_bounds.py holds it); the rest is for what is on its way.
+RECORD_OVERHEAD_BYTES = 1_024
 
 HandOut = Callable[[Sequence[Record], InvalidRecord | None], Awaitable[None]]
 

@@ -45,6 +45,20 @@ class LeaseWatch:
         seen = self._seen.get(lease.shard_id)
         return seen is not None and now_s - seen[2] >= self._lease_time_s
 
+    @property
+    def leases(self) -> int:
+        """How many the table held at the last look."""
+        return len(self._seen)
+
+    def to_expiry_s(self, now_s: float) -> float | None:
+        """Seconds until the first lease expires if its owner stays silent; None where every one is free."""
+        left = (
+            seen_s + self._lease_time_s - now_s
+            for owner, _, seen_s in self._seen.values()
+            if owner is not None
+        )
+        return min((one for one in left if one > 0), default=None)
+
     def is_unread(self, lease: Lease, now_s: float) -> bool:
         """Whether nobody seems to read the shard: free, or silent for longer than a living owner ever is.
 

@@ -155,9 +155,12 @@ async def test_an_outage_longer_than_the_lease_and_a_throttled_hour_lose_and_rej
         await until(lambda: _true(not outage.active), "the outage is over")
         assert outage.hits > 5
         assert await path.stored("o0") == []
-        throttle = proxy.add(faults.Throttle(), "PutItem", resource="order_history", probability=0.5)
+        part = faults.PartialInsert(0.5)
+        proxy.add(part, faults.INSERTS, resource="order_history")
+        throttle = proxy.add(faults.Throttle(), faults.INSERTS, resource="order_history", probability=0.5)
         await until(lambda: _all_stored(path, 60), "all stored", 60)
-        assert throttle.hits > 5
+        assert throttle.hits > 2
+        assert part.failed > 2
         assert writer.running
         assert await path.rejected() == []
         throttle.lift()

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.kernel.streams.byte_budget import ByteBudget
+from services.kernel.streams.checkpoint import CheckpointTracker
+from services.kernel.streams.delivery import Tracked
+from services.kernel.streams.intake import RECORD_OVERHEAD_BYTES
+from services.kernel.streams.processor import per_record
+from services.kernel.streams.records import Record
 from services.kernel.streams.reject_rate import RejectRate
 
 
@@ -77,3 +84,27 @@ def test_below_a_hundred_nothing_pauses_and_a_reset_forgets() -> None:
     assert rate.too_high
     rate.reset()
     assert not rate.too_high
+
+
+async def test_an_open_record_costs_no_more_beside_its_data_than_the_budget_counts() -> None:
+    """Where every key differs and nothing is done: the worst that waits behind a sink that stalls."""
+    records, data_bytes = 3_000, 1_024
+    stalled = asyncio.Event()
+
+    async def handle(_record: Record) -> None:
+        await stalled.wait()
+
+    processor, tracker = per_record(handle)("s"), CheckpointTracker()
+    tracemalloc.start()
+    try:
+        fetched = [
+            Record("s", 10**55 + n, f"key-{n}", bytes(data_bytes), 1_700_000_000_000) for n in range(records)
+        ]
+        fresh = tracker.hand_out(fetched)
+        await processor.process([Tracked(record, cast("Any", None)) for record in fresh])
+        await asyncio.sleep(0)
+        held_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        processor.cancel()
+    assert held_bytes <= records * (data_bytes + RECORD_OVERHEAD_BYTES)

@@ -202,3 +202,95 @@ async def test_a_bug_in_one_key_leaves_room_for_others(error: Exception) -> None
     await processor.process(deliveries(told, "a", "b"))
     await drained(processor)
     assert "done 2" in told
+
+
+async def test_a_record_that_waits_for_a_slot_has_no_task() -> None:
+    gate, told = Gate(), list[str]()
+    processor = per_record(gate, concurrency=2)("s")
+    before = len(asyncio.all_tasks())
+    await processor.process(deliveries(told, *(f"k{n}" for n in range(50))))
+    await settled()
+    assert len(asyncio.all_tasks()) == before + 2
+    processor.cancel()
+
+
+async def test_records_that_wait_begin_in_the_order_in_which_they_came_whatever_their_shard() -> None:
+    gate, told = Gate(), list[str]()
+    factory = per_record(gate, concurrency=1)
+    first, second = factory("s"), factory("t")
+    await first.process(deliveries(told, "a", "b"))
+    await second.process(deliveries(told, "c", first=3))
+    await first.process(deliveries(told, "a", first=4))
+    await gate.let(1, 2, 3, 4)
+    await drained(first)
+    await drained(second)
+    assert told == ["done 1", "done 2", "done 3", "done 4"]
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_a_shard_that_is_lost_gives_its_slots_to_others_and_leaves_nothing_waiting(begun: bool) -> None:
+    gate, told = Gate(), list[str]()
+    factory = per_record(gate, concurrency=1)
+    lost, kept = factory("s"), factory("t")
+    await lost.process(deliveries(told, "a", "b"))
+    await kept.process(deliveries(told, "c", first=3))
+    if begun:
+        await settled()
+    lost.cancel()
+    await gate.let(1, 2, 3)
+    await drained(lost)
+    await drained(kept)
+    assert told == ["done 3"]
+
+
+async def test_a_dead_letter_that_cannot_be_kept_is_told_as_a_bug() -> None:
+    told: list[str] = []
+
+    class Unkept(Given):
+        async def reject(self, error: InvalidRecord) -> None:
+            raise OSError(str(error))
+
+    processor = per_record(raising({1: [InvalidRecord("invalid_json", "no")]}))("s")
+    await processor.process([Unkept("a", 1, told), Given("a", 2, told)])
+    await drained(processor)
+    assert told == ["failed 1 OSError"]
+
+
+async def test_a_slot_that_nobody_waited_for_is_one_slot_again() -> None:
+    gate, told = Gate(), list[str]()
+    processor = per_record(gate, concurrency=1)("s")
+    await processor.process(deliveries(told, "a"))
+    await gate.let(1)
+    await drained(processor)
+    await processor.process(deliveries(told, "b", "c", first=2))
+    await settled()
+    assert gate.at_work == [2]
+    processor.cancel()
+
+
+async def test_a_drain_waits_for_records_that_wait_for_a_slot_of_another_shard() -> None:
+    gate, told = Gate(), list[str]()
+    factory = per_record(gate, concurrency=1)
+    first, second = factory("s"), factory("t")
+    await first.process(deliveries(told, "a"))
+    await second.process(deliveries(told, "c", first=2))
+    await first.process(deliveries(told, "b", first=3))
+    drain = asyncio.create_task(first.drain())
+    await gate.let(1)
+    assert gate.at_work == [2]
+    assert not drain.done()
+    await gate.let(2, 3)
+    await asyncio.wait_for(drain, TIMEOUT_S)
+    await drained(second)
+    assert told == ["done 1", "done 2", "done 3"]
+
+
+async def test_a_shard_that_is_lost_before_anything_of_it_began_is_drained_at_once() -> None:
+    gate, told = Gate(), list[str]()
+    factory = per_record(gate, concurrency=1)
+    kept, lost = factory("s"), factory("t")
+    await kept.process(deliveries(told, "a"))
+    await lost.process(deliveries(told, "b", first=2))
+    lost.cancel()
+    await drained(lost)
+    kept.cancel()

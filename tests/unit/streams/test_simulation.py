@@ -43,7 +43,7 @@ def test_a_checkpoint_past_an_open_record_is_seen(monkeypatch: pytest.MonkeyPatc
         return fresh
 
     monkeypatch.setattr(checkpoint.CheckpointTracker, "hand_out", hasty)
-    assert any("past the open record" in what for what in run_seeds(range(5)).broken.values())
+    assert any("past the open record" in what for what in run_seeds(range(10)).broken.values())
 
 
 def test_a_rewind_that_leaves_records_out_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
