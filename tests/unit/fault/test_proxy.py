@@ -274,10 +274,10 @@ async def test_rules_stack_in_order(engine: Engine, proxy: FaultProxy, sdk: Sdk)
 
 
 async def test_a_window_of_time_ends_by_itself(proxy: FaultProxy, sdk: Sdk) -> None:
-    rule = proxy.outage(duration_s=0.2)
+    rule = proxy.outage(duration_s=1.5)
     with pytest.raises((ClientError, ConnectionClosedError)):
         await _put(sdk[0], ["1"])
-    await until(lambda: not rule.active, 2, "the window is over")
+    await until(lambda: not rule.active, 10, "the window is over")
     await _put(sdk[0], ["1"])
 
 

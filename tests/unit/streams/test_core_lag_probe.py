@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 
 import pytest
@@ -80,47 +81,83 @@ async def test_a_shard_without_records_is_not_behind() -> None:
     assert await lag_ms(Shards(), Lease("a")) == 0
 
 
-def probe(shards: Shards) -> LagProbe:
-    return LagProbe(shards, "s", lambda: NOW_S)
+class Probe:
+    """A probe whose monotonic clock is set by hand, asked again once the reads that it began have ended."""
+
+    def __init__(self, shards: Shards) -> None:
+        self._now_s = 0.0
+        self.probe = LagProbe(shards, "s", lambda: self._now_s, lambda: NOW_S)
+
+    async def lag_ms(self, unread: list[Lease], at_s: float) -> int:
+        self._now_s = at_s
+        first = self.probe.largest_lag_ms(unread)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        self.first_answer = first
+        return self.probe.largest_lag_ms(unread)
 
 
 async def test_where_every_shard_is_read_there_is_no_lag_to_tell() -> None:
-    assert await probe(Shards()).largest_lag_ms([], 5.0) == 0
+    here = Probe(Shards())
+    assert await here.lag_ms([], 5.0) == 0
+    assert here.probe.knows_all
+
+
+async def test_a_shard_not_yet_probed_is_unknown_and_not_waited_for() -> None:
+    here = Probe(Shards([record(1, 2)]))
+    assert here.probe.largest_lag_ms([Lease("a")]) == 0
+    assert not here.probe.knows_all
+    assert await here.lag_ms([Lease("a")], 0.0) == 2_000
+    assert here.probe.knows_all
 
 
 async def test_between_probes_of_thirty_seconds_lag_grows() -> None:
     shards = Shards([record(1, 2)])
-    here = probe(shards)
-    assert [await here.largest_lag_ms([Lease("a")], at_s) for at_s in (7.0, 8.5, 36.9)] == [
-        2_000,
-        3_500,
-        31_900,
-    ]
+    here = Probe(shards)
+    found = [await here.lag_ms([Lease("a")], at_s) for at_s in (7.0, 8.5, 36.9)]
+    assert found == [2_000, 3_500, 31_900]
     assert len(shards.asked) == 1
-    assert await here.largest_lag_ms([Lease("a")], 37.0) == 2_000
+    assert await here.lag_ms([Lease("a")], 37.0) == 2_000
+    assert here.first_answer == 32_000, "the old figure grows until the new one is there"
     assert len(shards.asked) == 2
 
 
 async def test_the_largest_of_all_shards_counts_each_probed_by_itself() -> None:
     shards = Shards([record(1, 2)])
-    here = probe(shards)
-    await here.largest_lag_ms([Lease("a")], 0.0)
-    assert await here.largest_lag_ms([Lease("a"), Lease("b")], 4.0) == 6_000
+    here = Probe(shards)
+    await here.lag_ms([Lease("a")], 0.0)
+    assert await here.lag_ms([Lease("a"), Lease("b")], 4.0) == 6_000
     assert [shard_id for _stream, shard_id, _position in shards.asked] == ["a", "b"]
 
 
 async def test_a_shard_that_is_read_again_is_forgotten() -> None:
-    shards = Shards([record(1, 2)])
-    here = probe(shards)
-    await here.largest_lag_ms([Lease("a")], 0.0)
-    assert await here.largest_lag_ms([Lease("b")], 4.0) == 2_000
-    assert await here.largest_lag_ms([Lease("a")], 5.0) == 2_000, "asked anew, not grown from before"
+    here = Probe(Shards([record(1, 2)]))
+    await here.lag_ms([Lease("a")], 0.0)
+    assert await here.lag_ms([Lease("b")], 4.0) == 2_000
+    assert await here.lag_ms([Lease("a")], 5.0) == 2_000, "asked anew, not grown from before"
 
 
-@pytest.mark.parametrize("error", [Throttled("slow"), MissingResource("gone")])
-async def test_a_probe_that_fails_counts_from_its_own_moment(error: BaseException) -> None:
-    shards = Shards(error=error)
-    here = probe(shards)
-    assert await here.largest_lag_ms([Lease("a")], 3.0) == 0
-    assert await here.largest_lag_ms([Lease("a")], 4.0) == 1_000
+async def test_a_shard_that_is_gone_counts_from_its_own_moment() -> None:
+    shards = Shards(error=MissingResource("gone"))
+    here = Probe(shards)
+    assert await here.lag_ms([Lease("a")], 3.0) == 0
+    assert await here.lag_ms([Lease("a")], 4.0) == 1_000
     assert len(shards.asked) == 1
+
+
+async def test_a_probe_that_fails_leaves_the_shard_unknown_and_is_made_again() -> None:
+    shards = Shards([record(1, 2)], error=Throttled("slow"))
+    here = Probe(shards)
+    assert await here.lag_ms([Lease("a")], 3.0) == 0
+    assert not here.probe.knows_all
+    shards.error = None
+    assert await here.lag_ms([Lease("a")], 4.0) == 2_000
+    assert here.probe.knows_all
+
+
+async def test_a_probe_given_up_tells_nothing_any_more() -> None:
+    here = Probe(Shards([record(1, 2)]))
+    here.probe.largest_lag_ms([Lease("a")])
+    here.probe.cancel()
+    await asyncio.sleep(0)
+    assert not here.probe.knows_all
