@@ -122,3 +122,8 @@ def test_what_an_operator_asks_is_in_the_row() -> None:
     row = {**LEAST_ROW, "leaseOwner": {"S": "w"}, "rewindTo": {"S": "7"}, "releaseAskedOf": {"S": "w"}}
     assert to_item(asked) == row
     assert from_item(row) == asked
+
+
+def test_a_row_of_kcl_is_a_lease_only_where_it_says_so_or_says_nothing() -> None:
+    assert from_item({**FULL_ROW, "entityType": {"S": "LEASE"}}) == FULL
+    assert from_item({**FULL_ROW, "entityType": {"S": "WORKER_METRIC_STATS"}}) is None
