@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from services.kernel.streams import checkpoint, operator
+from services.kernel.streams.lease import Lease
 from services.kernel.streams.records import Record
+from services.kernel.streams.shard_sync import ShardSync
 from tests.simulation import __main__ as command
 from tests.simulation.runs import Summary, quietly, run_seeds
 from tests.simulation.schedule import play
@@ -15,6 +17,8 @@ from tests.simulation.schedule import play
 SCHEDULES = 20
 # Fixed, so that a run judges the code and not the draw; the command draws others and prints them.
 FIRST_SEED = 20_260_101
+# Where Kinesis hangs while a look at the stream is due.
+SHOW_A_SLOW_LIST = (10, 44, 102)
 
 
 def test_random_schedules_of_faults_break_no_promise() -> None:
@@ -53,6 +57,19 @@ def test_a_rewind_that_leaves_records_out_is_seen(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(operator.Operator, "_is_behind", never)
     broken = run_seeds(range(10)).broken.values()
     assert any("past the open record" in what for what in broken)
+
+
+def test_a_worker_that_waits_for_kinesis_in_its_rounds_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    beside = ShardSync.keep_up
+
+    async def waiting(sync: ShardSync, leases: dict[str, Lease]) -> bool:
+        changed = await beside(sync, leases)
+        await sync._look.wait()
+        return changed
+
+    monkeypatch.setattr(ShardSync, "keep_up", waiting)
+    broken = run_seeds(SHOW_A_SLOW_LIST).broken.values()
+    assert any("did not look at the table" in what for what in broken)
 
 
 def test_a_broken_promise_and_an_empty_cell_fail_the_run(
