@@ -21,21 +21,23 @@ class LagProbe:
 
     Args:
         clock: monotonic seconds.
-
-    Attributes:
-        knows_all: whether each of the shards last asked about has been probed.
     """
 
     def __init__(
         self, kinesis: Kinesis, stream: str, clock: Callable[[], float], wall_clock: Callable[[], float]
     ) -> None:
-        self.knows_all = True
         self._kinesis = kinesis
         self._stream = stream
         self._clock = clock
         self._wall_clock = wall_clock
+        self._wanted: set[str] = set()
         self._probed: dict[str, tuple[float, int]] = {}
         self._probing = Beside()
+
+    @property
+    def knows_all(self) -> bool:
+        """Whether each of the shards last asked about has been probed."""
+        return self._wanted == self._probed.keys()
 
     def largest_lag_ms(self, unread: Sequence[Lease]) -> int:
         """The largest lag of those of these shards that are known, in milliseconds; probing the others begins.
@@ -44,12 +46,11 @@ class LagProbe:
             unread: leases that are free and not ended.
         """
         now_s = self._clock()
-        wanted = {lease.shard_id for lease in unread}
-        self._probed = {shard_id: known for shard_id, known in self._probed.items() if shard_id in wanted}
+        self._wanted = {lease.shard_id for lease in unread}
+        self._probed = {name: known for name, known in self._probed.items() if name in self._wanted}
         due = [lease for lease in unread if self._is_due(lease, now_s)]
         if self._probing.ended() and due:
             self._probing.begin(self._probe(due))
-        self.knows_all = wanted == self._probed.keys()
         return max((lag + int((now_s - at_s) * 1000) for at_s, lag in self._probed.values()), default=0)
 
     def cancel(self) -> None:

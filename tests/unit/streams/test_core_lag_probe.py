@@ -29,11 +29,14 @@ class Shards(Kinesis):
     records: list[Record] = field(default_factory=list)
     behind_ms: int = 0
     error: BaseException | None = None
+    hangs: bool = False
     asked: list[tuple[str, str, Position]] = field(default_factory=list)
     reads: list[tuple[str, int, str | None]] = field(default_factory=list)
 
     async def shard_iterator(self, stream: str, shard_id: str, position: Position) -> str:
         self.asked.append((stream, shard_id, position))
+        if self.hangs:
+            await asyncio.Event().wait()
         if self.error is not None:
             raise self.error
         return shard_id
@@ -81,6 +84,12 @@ async def test_a_shard_without_records_is_not_behind() -> None:
     assert await lag_ms(Shards(), Lease("a")) == 0
 
 
+async def settled() -> None:
+    """Let everything run that can."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
 class Probe:
     """A probe whose monotonic clock is set by hand, asked again once the reads that it began have ended."""
 
@@ -91,8 +100,7 @@ class Probe:
     async def lag_ms(self, unread: list[Lease], at_s: float) -> int:
         self._now_s = at_s
         first = self.probe.largest_lag_ms(unread)
-        for _ in range(10):
-            await asyncio.sleep(0)
+        await settled()
         self.first_answer = first
         return self.probe.largest_lag_ms(unread)
 
@@ -155,9 +163,28 @@ async def test_a_probe_that_fails_leaves_the_shard_unknown_and_is_made_again() -
     assert here.probe.knows_all
 
 
+async def test_a_probe_that_is_not_answered_is_made_once() -> None:
+    shards = Shards(hangs=True)
+    here = Probe(shards)
+    for at_s in (0.0, 1.0, 2.0):
+        assert await here.lag_ms([Lease("a")], at_s) == 0
+    assert len(shards.asked) == 1
+    here.probe.cancel()
+
+
 async def test_a_probe_given_up_tells_nothing_any_more() -> None:
-    here = Probe(Shards([record(1, 2)]))
+    shards = Shards([record(1, 2)])
+    here = Probe(shards)
     here.probe.largest_lag_ms([Lease("a")])
     here.probe.cancel()
-    await asyncio.sleep(0)
+    await settled()
     assert not here.probe.knows_all
+    assert not shards.reads
+
+
+async def test_nothing_is_begun_where_nothing_is_due() -> None:
+    here = Probe(Shards([record(1, 2)]))
+    await here.lag_ms([Lease("a")], 0.0)
+    tasks = len(asyncio.all_tasks())
+    here.probe.largest_lag_ms([Lease("a")])
+    assert len(asyncio.all_tasks()) == tasks
