@@ -27,8 +27,9 @@ from services.kernel.streams.records import Record, Stored
 from services.kernel.streams.rejected import RejectedSink
 
 APPLICATION = "dynamodb_writer"
+# A lease outlasts a slow moment of the machine: one that is lost makes records come again, and these tests count them.
 SETTINGS = GroupSettings(
-    lease_time_s=1.0, poll_interval_s=0.1, checkpoint_interval_s=0.1, shard_sync_interval_s=0.5
+    lease_time_s=3.0, poll_interval_s=0.1, checkpoint_interval_s=0.1, shard_sync_interval_s=0.5
 )
 
 
@@ -42,6 +43,7 @@ class CommandStage:
     leases: LeaseTable
     capture: pytest.CaptureFixture[str]
     handled: Counter[bytes] = field(default_factory=Counter)
+    metrics: dict[str, GroupMetrics] = field(default_factory=dict)
 
     async def command(self, *arguments: str) -> tuple[int, str, str]:
         """Run a command as a person would: exit code, output, complaints."""
@@ -68,9 +70,12 @@ class CommandStage:
         await self.until(lambda: dict(self.handled) == wanted, lambda: dict(self.handled))
 
     async def until_shared(self) -> None:
-        """Wait until the workers one and two hold a shard each: a steal makes records come twice, and is over then."""
+        """Wait until the workers one and two hold a shard each and know it: a steal makes records come twice."""
         deadline = time.monotonic() + 20
-        while sorted(str(lease.owner) for lease in (await self.leases.read()).values()) != ["one", "two"]:
+        while sorted(str(lease.owner) for lease in (await self.leases.read()).values()) != [
+            "one",
+            "two",
+        ] or any(metrics.leases_held._value.get() != 1 for metrics in self.metrics.values()):
             assert time.monotonic() < deadline
             await asyncio.sleep(0.05)
 
@@ -90,6 +95,7 @@ class CommandStage:
 
         stopping, ready = asyncio.Event(), asyncio.Event()
         producer = Producer(self.kinesis, f"{self.namespace}-rejected")
+        self.metrics[name] = GroupMetrics()
         group = ConsumerGroup(
             APPLICATION,
             f"{self.namespace}-orders",
@@ -98,7 +104,7 @@ class CommandStage:
             per_record(handle),
             RejectedSink(producer, APPLICATION),
             SETTINGS,
-            GroupMetrics(),
+            self.metrics[name],
             worker_id=name,
         )
         task = asyncio.create_task(group.run(stopping, ready.set))
@@ -109,6 +115,7 @@ class CommandStage:
             stopping.set()
             await asyncio.gather(task, return_exceptions=True)
             await producer.drain()
+            del self.metrics[name]
 
     async def reject(self, data: bytes, stream: str | None = "orders") -> str:
         """Keep a dead letter; returns its id."""

@@ -86,6 +86,7 @@ class ShardConsumer:
         self._children: tuple[str, ...] = ()
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._failed_record: Record | None = None
+        self._taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._background: set[asyncio.Task[None]] = set()
         self._closed = False
         self._stopping = asyncio.Event()
@@ -106,13 +107,14 @@ class ShardConsumer:
         reader = asyncio.create_task(self._read_until(self._stopping))
         rewinding = asyncio.create_task(self._rewinding.wait())
         try:
-            first: set[asyncio.Future[Any]] = {keeper, reader, rewinding, self._failed}
+            first: set[asyncio.Future[Any]] = {keeper, reader, rewinding, self._failed, self._taken}
             await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
             return await self._conclude(keeper, reader)
         finally:
             self._processor.cancel()
             await _cancelled(keeper, reader, rewinding, *self._background)
             self._failed.cancel()
+            self._taken.cancel()
             self._closed = True
             self._intake.give_back()
 
@@ -120,6 +122,8 @@ class ShardConsumer:
         if self._failed.done():
             await self._blame()
             raise HandlerFailed(self.shard_id) from self._failed.exception()
+        if self._taken.done():
+            return self._lost(LeaseLost("the table says that another worker took it"))
         if keeper.done():
             return self._lost(keeper.exception())
         if reader.done() and isinstance(reader.exception(), LeaseLost):
@@ -344,13 +348,15 @@ class ShardConsumer:
             return
 
     def seen_in_table(self, lease: Lease) -> None:
-        """Take note of what an operator changed: a pause or its end, a rewind, a lease to hand back."""
+        """Take note of what others changed: a theft, a pause or its end, a rewind, a lease to hand back."""
         if lease.owner == self._held.lease.owner:
             if lease.release_asked_of == lease.owner:
                 self.stop()
             self._rewind_to = lease.rewind_to
             if lease.rewind_to is not None:
                 self._rewinding.set()
+        elif lease.counter > self._held.lease.counter and not self._taken.done():
+            self._taken.set_result(None)  # the next heartbeat would say so too; until then records come twice
         pausing = bool(self._background)
         if self.paused is not None and lease.paused is None and not pausing:
             log.info("shard_resumed", shard_id=self.shard_id)
