@@ -1,0 +1,85 @@
+"""The job on its streams: `run` of `python -m flink_jobs.order_rate_alarm`, and the service's main."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pyflink.common import Types
+from pyflink.datastream import DataStream, StreamExecutionEnvironment
+from pyflink.table import StatementSet, StreamTableEnvironment
+
+from flink_jobs import properties, runtime, tables
+from flink_jobs.order_rate_alarm import topology
+from flink_jobs.properties import Properties
+
+NAME = "order_rate_alarm"
+# Thread mode: the Python functions run in the JVM's own process, so that no record waits for a bundle to fill.
+OPTIONS = {"pipeline.name": NAME, "python.execution-mode": "thread", "pipeline.auto-generate-uids": "false"}
+_CLOCK = {"connector": "datagen", "rows-per-second": "1", "fields.at.kind": "random"}
+
+
+def main() -> None:
+    """Read what the job is told, build it and submit it.
+
+    Raises:
+        WrongProperties: what it is told cannot be used.
+    """
+    told, cluster = properties.load(), properties.cluster_options()
+    environment, session = runtime.environment(OPTIONS, cluster)
+    build(environment, session, told)
+    print("UIDS", runtime.name_operators(environment), flush=True)
+    runtime.run(environment, NAME, here=bool(cluster))
+
+
+def build(environment: StreamExecutionEnvironment, session: StreamTableEnvironment, told: Properties) -> None:
+    """Make the tables and put the job between them."""
+    arn = told.required("orders", "stream.arn")
+    session.execute_sql(tables.source("orders", _options(told, "orders")))
+    records = session.to_data_stream(session.from_path("orders"))
+    alarms, letters = topology.wire(
+        records, _control(session, told), tables.stream_name(arn), told.group("rules")
+    )
+    statements = session.create_statement_set()
+    _insert(session, statements, told, "order-rate-alarms", alarms)
+    _insert(session, statements, told, "rejected", letters)
+    statements.attach_as_datastream()
+
+
+def _insert(
+    session: StreamTableEnvironment, statements: StatementSet, told: Properties, stream: str, rows: DataStream
+) -> None:
+    told.required(stream, "stream.arn")
+    session.execute_sql(tables.sink(stream, stream, _options(told, stream)))
+    statements.add_insert(f"`{stream}`", session.from_data_stream(rows))
+
+
+def _control(session: StreamTableEnvironment, told: Properties) -> DataStream:
+    """An empty value each second; and each file that appears in the folder of baselines, one line each."""
+    session.execute_sql(tables.create("clock", "`at` BOOLEAN", _CLOCK))
+    ticks = _bytes(session, "clock", lambda row: b"").uid("clock")
+    options = _baselines(told.group("baselines"))
+    if not options:
+        return ticks
+    session.execute_sql(tables.create("baselines", "`document` BYTES", options))
+    return ticks.union(_bytes(session, "baselines", lambda row: bytes(row[0] or b"")).uid("baselines"))
+
+
+def _bytes(session: StreamTableEnvironment, table: str, read: object) -> DataStream:
+    rows = session.to_data_stream(session.from_path(table))
+    return rows.map(read, Types.PRIMITIVE_ARRAY(Types.BYTE())).name(table).set_parallelism(1)
+
+
+def _baselines(group: Mapping[str, str]) -> dict[str, str]:
+    if not group.get("path"):
+        return {}
+    return {
+        "connector": "filesystem",
+        "path": group["path"],
+        "source.monitor-interval": group.get("interval", "10 s"),
+        "format": "raw",
+    }
+
+
+def _options(told: Properties, group: str) -> dict[str, str]:
+    """The options of one stream's table: those of every stream, then its own."""
+    return {**told.group("kinesis"), **told.group(group)}
