@@ -102,7 +102,9 @@ def row_type(type_: Type) -> TypeInformation:
     """How values of a contract's type travel between Python and Flink."""
     match type_:
         case Struct(fields=fields):
-            return Types.ROW_NAMED([field.name for field in fields], [row_type(field.type) for field in fields])
+            return Types.ROW_NAMED(
+                [field.name for field in fields], [row_type(field.type) for field in fields]
+            )
         case Array(items=items):
             return Types.OBJECT_ARRAY(row_type(items))
     return _SCALARS[type(type_)]()

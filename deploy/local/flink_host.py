@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.local import flink_cluster, probe, processes
+from deploy.local.engines import flink_parts
 from deploy.local.flink_cluster import Cluster, NotInPlace
 from services.kernel.core import logs
 from services.kernel.core.errors import Misconfigured, Unavailable
@@ -46,7 +47,9 @@ class HostSettings(ServiceSettings):
         help='properties on top of those in the job\'s folder: {"group": {"name": "value"}}',
     )
     connector: Path | None = setting(
-        "CADABRA_FLINK_CONNECTOR", default=None, help="jar of the Kinesis connector; unset: what set-up brought"
+        flink_parts.CONNECTOR_VARIABLE,
+        default=None,
+        help="jar of the Kinesis connector; unset: what set-up brought",
     )
     checkpoint_interval_s: float = setting(
         "CADABRA_FLINK_CHECKPOINT_INTERVAL_S",

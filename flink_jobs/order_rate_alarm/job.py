@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from pyflink.common import Types
-from pyflink.datastream import DataStream, StreamExecutionEnvironment
+from pyflink.common import Row, Types
+from pyflink.datastream import DataStream
 from pyflink.table import StatementSet, StreamTableEnvironment
 
 from flink_jobs import properties, runtime, tables
@@ -26,12 +26,12 @@ def main() -> None:
     """
     told, cluster = properties.load(), properties.cluster_options()
     environment, session = runtime.environment(OPTIONS, cluster)
-    build(environment, session, told)
-    print("UIDS", runtime.name_operators(environment), flush=True)
+    build(session, told)
+    runtime.name_operators(environment)
     runtime.run(environment, NAME, here=bool(cluster))
 
 
-def build(environment: StreamExecutionEnvironment, session: StreamTableEnvironment, told: Properties) -> None:
+def build(session: StreamTableEnvironment, told: Properties) -> None:
     """Make the tables and put the job between them."""
     arn = told.required("orders", "stream.arn")
     session.execute_sql(tables.source("orders", _options(told, "orders")))
@@ -56,17 +56,18 @@ def _insert(
 def _control(session: StreamTableEnvironment, told: Properties) -> DataStream:
     """An empty value each second; and each file that appears in the folder of baselines, one line each."""
     session.execute_sql(tables.create("clock", "`at` BOOLEAN", _CLOCK))
-    ticks = _bytes(session, "clock", lambda row: b"").uid("clock")
+    ticks = _bytes(session, "clock", lambda _: b"")
     options = _baselines(told.group("baselines"))
     if not options:
         return ticks
     session.execute_sql(tables.create("baselines", "`document` BYTES", options))
-    return ticks.union(_bytes(session, "baselines", lambda row: bytes(row[0] or b"")).uid("baselines"))
+    return ticks.union(_bytes(session, "baselines", lambda row: bytes(row[0] or b"")))
 
 
-def _bytes(session: StreamTableEnvironment, table: str, read: object) -> DataStream:
+def _bytes(session: StreamTableEnvironment, table: str, read: Callable[[Row], bytes]) -> DataStream:
     rows = session.to_data_stream(session.from_path(table))
-    return rows.map(read, Types.PRIMITIVE_ARRAY(Types.BYTE())).name(table).set_parallelism(1)
+    name = f"{table} as bytes"
+    return rows.map(read, Types.PRIMITIVE_ARRAY(Types.BYTE())).name(name).uid(name).set_parallelism(1)
 
 
 def _baselines(group: Mapping[str, str]) -> dict[str, str]:

@@ -104,4 +104,3 @@ class Memory:
 def _older(one: Baseline, other: Baseline) -> bool:
     """Files of a folder come in any order: the baseline that was trained on the latest data stays."""
     return one.trained_until_ms < other.trained_until_ms
-

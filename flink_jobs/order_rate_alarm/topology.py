@@ -60,7 +60,7 @@ class Parse(ProcessFunction):  # type: ignore[misc]
         self._parsed.inc(0)
         self._rejected.inc(0)
 
-    def process_element(self, value: Row, ctx: ProcessFunction.Context) -> Iterator[Any]:
+    def process_element(self, value: Row, _: ProcessFunction.Context) -> Iterator[Any]:
         """Give the order of one record, or its dead letters."""
         data = bytes(value[0] or b"")
         try:

@@ -108,9 +108,7 @@ def reporter(work: Path, environment: Path) -> Path:
     classes, folder = work / "classes", work / "reporter"
     folder.mkdir()
     classpath = f"{flink / 'lib'}/*:{original}"
-    fetch.run(
-        ["javac", "--release", "17", "-cp", classpath, "-d", str(classes), str(_REPORTER_SOURCE)], work
-    )
+    fetch.run(["javac", "--release", "17", "-cp", classpath, "-d", str(classes), str(_REPORTER_SOURCE)], work)
     shutil.copy(original, folder / original.name)
     with zipfile.ZipFile(folder / "loopback-prometheus-reporter.jar", "w") as archive:
         for path in sorted(classes.rglob("*.class")):
