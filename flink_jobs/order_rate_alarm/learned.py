@@ -1,0 +1,191 @@
+"""The rule `learned`: windows with many more or fewer orders than the baseline expects."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from flink_jobs.order_rate_alarm.baseline import TOTAL, Baseline
+from flink_jobs.order_rate_alarm.clusters import Mark, Series
+from flink_jobs.order_rate_alarm.counts import MinuteCounts, WindowSums
+from flink_jobs.order_rate_alarm.distribution import (
+    Dispersion,
+    at_least,
+    at_most,
+    lower_limit,
+    silent_mean,
+    upper_limit,
+)
+from flink_jobs.order_rate_alarm.incidents import Incidents
+from flink_jobs.order_rate_alarm.rules import Rules
+
+MINUTE_MS = 60_000
+NEVER = float("inf")
+DIGITS = 4
+"""Decimals of an expected count that limits are looked up by."""
+
+
+class Limits:
+    """Counts from which on a window is unusual, by what is expected in it; each is worked out once."""
+
+    def __init__(self, rules: Rules, dispersion: Dispersion) -> None:
+        surge, drop = rules.surge_probability, rules.drop_probability
+        self.least_for_drop = silent_mean(drop, dispersion) if drop else NEVER
+        """Below this many expected orders not even none at all is a drop."""
+
+        @lru_cache(maxsize=20_000)
+        def upper(mean: float) -> float:
+            return upper_limit(surge, mean, dispersion.size(mean)) if surge and mean > 0 else NEVER
+
+        @lru_cache(maxsize=20_000)
+        def lower(mean: float) -> int:
+            return lower_limit(drop, mean, dispersion.size(mean)) if mean >= self.least_for_drop else -1
+
+        @lru_cache(maxsize=50_000)
+        def high_tail(count: int, mean: float) -> float:
+            return at_least(count, mean, dispersion.size(mean))
+
+        @lru_cache(maxsize=50_000)
+        def low_tail(count: int, mean: float) -> float:
+            return at_most(count, mean, dispersion.size(mean))
+
+        self.upper, self.lower, self.high_tail, self.low_tail = upper, lower, high_tail, low_tail
+
+
+class Learned:
+    """Judges sliding windows of the total and of each country of which enough orders are expected.
+
+    Args:
+        counts: orders by key and minute, which the caller keeps up to date before it calls `on_order`.
+        incidents: takes what is unusual.
+    """
+
+    def __init__(self, rules: Rules, counts: MinuteCounts, incidents: Incidents) -> None:
+        self._rules = rules
+        self._counts = counts
+        self._incidents = incidents
+        self.step_minutes = rules.step_s // 60
+        self.width = rules.window_s // rules.step_s
+        self.window_minutes = rules.window_s // 60
+        self._baseline: Baseline | None = None
+        self._limits = Limits(rules, Dispersion(0.0, 0.0))
+        self._judged_from = 0
+        self.windows: dict[str, WindowSums] = {}
+        self.series: dict[str, tuple[Series, Series]] = {}
+
+    def use(self, baseline: Baseline, judged_from: int) -> None:
+        """Judge by a baseline all windows that end later than the minute `judged_from`."""
+        self._baseline = baseline
+        self._limits = Limits(self._rules, baseline.window)
+        self._judged_from = judged_from
+        self.windows = {key: self._window_sums(key) for key in self._judged_keys(baseline)}
+        self.series = {
+            key: (Series("learned", key, "surge"), Series("learned", key, "drop")) for key in baseline.keys
+        }
+        for key, windows in self.windows.items():
+            self._judge_anew(key, windows)
+
+    def on_order(self, key: str, minute: int, frontier: int) -> None:
+        """Judge the windows that hold an order that was just counted; `frontier`: what has passed was judged."""
+        windows = self.windows.get(key)
+        if windows is None:
+            return
+        step = minute // self.step_minutes
+        unusual = windows.add(step)
+        surge, drop = self.series[key]
+        for end in unusual:
+            self._mark_surge(surge, windows, end)
+        if minute < frontier and len(self._incidents.marks(drop)):
+            for end in range(step + 1, step + self.width + 1):
+                self._judge_drop_again(drop, windows, end)
+
+    def on_minute(self, minute: int, complete_from: int) -> None:
+        """Judge whether the windows that end at a minute, which has passed, hold too few."""
+        baseline = self._baseline
+        if baseline is None or minute % self.step_minutes or minute <= self._judged_from:
+            return
+        start = minute - self.window_minutes
+        if start < complete_from:
+            return
+        for key, windows in self.windows.items():
+            mean = self.low_mean(key, minute)
+            if mean < self._limits.least_for_drop or not self._enough(key, mean):
+                continue
+            count = windows.sums.get(minute // self.step_minutes, 0)
+            if count <= self._limits.lower(mean):
+                oddness = self._limits.low_tail(count, mean)
+                mark = Mark(start * MINUTE_MS, minute * MINUTE_MS, oddness)
+                self._incidents.mark(self.series[key][1], mark)
+
+    def band(self, key: str, end_minute: int, surge: bool) -> tuple[float, float, float]:
+        """Of one window: expected orders, and the lowest and the highest count that is usual."""
+        mean = self.high_mean(key, end_minute) if surge else self.low_mean(key, end_minute)
+        upper = self._limits.upper(self.high_mean(key, end_minute))
+        low = self._limits.lower(self.low_mean(key, end_minute)) + 1
+        return mean, float(low), (upper - 1 if upper < NEVER else NEVER)
+
+    def probability(self, key: str, end_minute: int, count: int, surge: bool) -> float:
+        """Of a count at least as unusual, to the one side or the other."""
+        if surge:
+            return self._limits.high_tail(count, self.high_mean(key, end_minute))
+        return self._limits.low_tail(count, self.low_mean(key, end_minute))
+
+    def low_mean(self, key: str, end_minute: int) -> float:
+        """Orders that are expected in a window if too few are looked for."""
+        assert self._baseline is not None
+        return round(self._baseline.expected(key, end_minute - self.window_minutes, end_minute).low, DIGITS)
+
+    def high_mean(self, key: str, end_minute: int) -> float:
+        """Orders that are expected in a window if too many are looked for."""
+        assert self._baseline is not None
+        return round(self._baseline.expected(key, end_minute - self.window_minutes, end_minute).high, DIGITS)
+
+    def prune(self, before_minute: int) -> None:
+        """Forget the windows that end before a minute."""
+        for windows in self.windows.values():
+            windows.prune(before_minute // self.step_minutes)
+
+    def _judged_keys(self, baseline: Baseline) -> list[str]:
+        """A country that never expects enough is not even summed up."""
+        most = {key: baseline.most_expected(key, self.window_minutes) for key in baseline.keys}
+        return [key for key, orders in most.items() if self._enough(key, orders)]
+
+    def _enough(self, key: str, mean: float) -> bool:
+        return key == TOTAL or mean >= self._rules.country_min_expected
+
+    def _window_sums(self, key: str) -> WindowSums:
+        def limit(end: int) -> float:
+            minute = end * self.step_minutes
+            if minute <= self._judged_from:
+                return NEVER
+            mean = self.high_mean(key, minute)
+            return self._limits.upper(mean) if self._enough(key, mean) else NEVER
+
+        return WindowSums(self.width, limit)
+
+    def _judge_anew(self, key: str, windows: WindowSums) -> None:
+        surge, _ = self.series[key]
+        steps = ((minute // self.step_minutes, count) for minute, count in self._counts.of(key).items())
+        unusual = set(windows.fill(steps))
+        for mark in self._incidents.marks(surge):
+            end = mark.end_ms // MINUTE_MS // self.step_minutes
+            if end * self.step_minutes > self._judged_from and end not in unusual:
+                self._incidents.unmark(surge, mark.end_ms)
+        for end in sorted(unusual):
+            self._mark_surge(surge, windows, end)
+
+    def _mark_surge(self, series: Series, windows: WindowSums, end: int) -> None:
+        minute = end * self.step_minutes
+        oddness = self._limits.high_tail(windows.sums[end], self.high_mean(series.key, minute))
+        mark = Mark((minute - self.window_minutes) * MINUTE_MS, minute * MINUTE_MS, oddness)
+        self._incidents.mark(series, mark)
+
+    def _judge_drop_again(self, series: Series, windows: WindowSums, end: int) -> None:
+        minute = end * self.step_minutes
+        mark = self._incidents.marks(series).get(minute * MINUTE_MS)
+        if mark is None or minute <= self._judged_from:
+            return
+        mean, count = self.low_mean(series.key, minute), windows.sums[end]
+        if count > self._limits.lower(mean):
+            self._incidents.unmark(series, mark.end_ms)
+        else:
+            self._incidents.mark(series, mark._replace(oddness=self._limits.low_tail(count, mean)))
