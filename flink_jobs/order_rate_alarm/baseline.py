@@ -157,13 +157,22 @@ class Baseline:
 
     def most_expected(self, key: str, minutes: int) -> float:
         """The most orders that one key expects in so many minutes, at any time of the week."""
+        return max(self._high_of(key), default=0.0) * minutes
+
+    def least_expected(self, key: str, minutes: int) -> float:
+        """The fewest orders that are expected in so many minutes if too many are looked for."""
+        return min(self._high_of(key), default=0.0) * minutes
+
+    def _high_of(self, key: str) -> list[float]:
+        """The high rate of each half hour of the week, in orders a minute."""
         model = self.keys.get(key)
         if model is None:
-            return 0.0
-        most = max(
-            self._high[day][half] * model.hours[half // 2] for day in range(7) for half in range(HALF_HOURS)
-        )
-        return most * model.share / 30 * minutes
+            return []
+        return [
+            rate * model.hours[half // 2] * model.share / 30
+            for day in self._high
+            for half, rate in enumerate(day)
+        ]
 
     def value(self, key: str) -> float:
         """Usual money of one order of a key; that of all orders for a key that it does not know."""

@@ -14,21 +14,25 @@ class WindowSums:
 
     Args:
         width: steps of a window.
-        limit: gives the count from which on a window is unusual; asked once for each window.
+        limit: gives the count from which on a window is unusual; asked at most once for each window.
+        least: no window's limit is lower; below it none is asked for.
     """
 
-    def __init__(self, width: int, limit: Callable[[int], float]) -> None:
+    def __init__(self, width: int, limit: Callable[[int], float], least: float = 0.0) -> None:
         self._width = width
         self._limit = limit
+        self._least = least
         self.sums: dict[int, int] = {}
         self._limits: dict[int, float] = {}
 
     def add(self, step: int) -> list[int]:
         """Count an order; gives the ends of the windows that hold it and are unusual with it."""
-        sums, limits = self.sums, self._limits
+        sums, limits, least = self.sums, self._limits, self._least
         unusual = []
         for end in range(step + 1, step + self._width + 1):
             count = sums[end] = sums.get(end, 0) + 1
+            if count < least:
+                continue
             limit = limits.get(end)
             if limit is None:
                 limit = limits[end] = self._limit(end)
@@ -42,19 +46,15 @@ class WindowSums:
         for step, count in counts:
             for end in range(step + 1, step + self._width + 1):
                 sums[end] = sums.get(end, 0) + count
-        for end in sums:
-            self._limits[end] = self._limit(end)
-        return sorted(end for end, count in sums.items() if count >= self._limits[end])
-
-    def limit(self, end: int) -> float:
-        """The count from which on a window is unusual."""
-        known = self._limits.get(end)
-        return known if known is not None else self._limit(end)
+        return sorted(
+            end for end, count in sums.items() if count >= self._least and count >= self._limit(end)
+        )
 
     def prune(self, before_step: int) -> None:
         """Forget windows that end at or before a step."""
-        self.sums = {end: count for end, count in self.sums.items() if end > before_step}
-        self._limits = {end: limit for end, limit in self._limits.items() if end > before_step}
+        for end in [end for end in self.sums if end <= before_step]:
+            del self.sums[end]
+            self._limits.pop(end, None)
 
 
 class MinuteCounts:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from flink_jobs.order_rate_alarm.baseline import Baseline
 from flink_jobs.order_rate_alarm.clock import StreamClock
+from flink_jobs.order_rate_alarm.clusters import Mark, Series
 from flink_jobs.order_rate_alarm.judging import Judging
 from flink_jobs.order_rate_alarm.ledger import PREFIX as ORDER_PREFIX
 from flink_jobs.order_rate_alarm.ledger import Counted, Ledger, digest_of
@@ -25,7 +26,7 @@ META = "m"
 WAITING_PREFIX = "f:"
 EARLIEST_S = 86_400
 """An order of before 1970-01-02 has no window that can be written; it is counted among the misplaced."""
-PRUNE_EVERY_MINUTES = 30
+PRUNE_EVERY_MINUTES = 60
 
 
 class WrongState(ValueError):
@@ -68,6 +69,7 @@ class Detector:
         self, rules: Rules, baseline: Baseline | None, entries: Iterable[tuple[str, bytes]] = ()
     ) -> None:
         self._rules = rules
+        self._grace_ms = rules.grace_s * 1000
         self._changed: dict[str, bytes | None] = {}
         self._clock = StreamClock(rules.tick_limit_s * 1000)
         self._ledger = Ledger(self._changed)
@@ -154,6 +156,10 @@ class Detector:
             "baseline_age_s": age_ms / 1000,
         }
 
+    def watch(self, watcher: Callable[[Series, Mark], None]) -> None:
+        """Tell of every unusual window as it is found; for a backtest, which looks at more than incidents."""
+        self._judging.incidents.watcher = watcher
+
     # Orders
 
     def _wait(self, order: OrderSeen, now_ms: int) -> None:
@@ -219,19 +225,19 @@ class Detector:
         self._meta_changed = True
 
     def _settle(self, now_ms: int) -> list[Record]:
-        if self._frontier is None:
+        frontier = self._frontier
+        if frontier is None:
             return []
-        behind = now_ms < self._behind_until_ms
-        target = (self._clock.reading_ms - self._rules.grace_s * 1000) // 60_000
-        if target > self._frontier and not behind:
-            self._advance(target, now_ms)
+        target = (self._clock.reading_ms - self._grace_ms) // 60_000
+        if target > frontier and now_ms >= self._behind_until_ms:
+            self._advance(frontier, target, now_ms)
+            frontier = target
         incidents = self._judging.incidents
-        frontier_ms = self._frontier * 60_000
+        frontier_ms = frontier * 60_000
         return incidents.settle(frontier_ms, now_ms) if incidents.due(frontier_ms) else []
 
-    def _advance(self, target: int, now_ms: int) -> None:
-        assert self._frontier is not None
-        for minute in range(self._frontier + 1, target + 1):
+    def _advance(self, frontier: int, target: int, now_ms: int) -> None:
+        for minute in range(frontier + 1, target + 1):
             self._judging.pass_minute(minute, self._complete_from)
         self._frontier = target
         if target >= self._pruned + PRUNE_EVERY_MINUTES:

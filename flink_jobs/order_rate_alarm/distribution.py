@@ -12,6 +12,10 @@ import random
 from typing import NamedTuple
 
 _NEGLIGIBLE = 1e-17
+_WALKED_TO = 1e-9
+"""Down to this probability a limit is found by walking up from 0, which 16 digits allow and costs least."""
+_WALKED_UP_TO = 300.0
+"""Up to this mean: past 700 the first term would be no number any more."""
 
 
 class Dispersion(NamedTuple):
@@ -76,6 +80,18 @@ def at_least(count: int, mean: float, size: float) -> float:
 
 def upper_limit(probability: float, mean: float, size: float) -> int:
     """The smallest count with P(N >= count) at most `probability`."""
+    if probability < _WALKED_TO or mean > _WALKED_UP_TO:
+        return _upper_limit_by_halving(probability, mean, size)
+    count, term = 0, mass(0, mean, size)
+    left = 1.0 - term
+    while left > probability:
+        term *= _ratio(count, mean, size)
+        left -= term
+        count += 1
+    return count + 1
+
+
+def _upper_limit_by_halving(probability: float, mean: float, size: float) -> int:
     low, high = 0, 1
     while at_least(high, mean, size) > probability:
         low, high = high, high * 2

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import asdict, dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -86,6 +86,8 @@ class Incidents:
         self._dirty: set[Series] = set()
         self._checks: dict[Series, int] = {}
         self._next_check_ms: float = float("inf")
+        self.watcher: Callable[[Series, Mark], None] | None = None
+        """Is told of each unusual window when it is found and whenever it becomes odder."""
         self.fired = 0
         self.merged = 0
         self.withdrawn = 0
@@ -102,6 +104,8 @@ class Incidents:
 
     def mark(self, series: Series, mark: Mark) -> None:
         """A window is unusual, or more so than it was."""
+        if self.watcher is not None:
+            self.watcher(series, mark)
         if self.marks(series).put(mark):
             self._changed[_mark_key(series, mark.end_ms)] = b"%d %r" % (mark.start_ms, mark.oddness)
         self._dirty.add(series)
@@ -160,6 +164,11 @@ class Incidents:
         told = self._told[series].get(name)
         if told is not None and told.resolution == "recovered" and told.ended_ms >= cluster.end_ms:
             return
+        over_ms = cluster.end_ms + self._settings.resolve_ms
+        worst = told is not None and not told.resolution and told.severity == len(SEVERITIES) - 1
+        if worst and frontier_ms < over_ms:
+            self._check_at(series, over_ms)
+            return
         severity = self._severity(series, cluster)
         if told is None or told.resolution or severity > told.severity:
             window = self._newest(series, cluster, told.told_ms if told else 0)
@@ -169,14 +178,16 @@ class Incidents:
                 self._told[series][name] = told
                 self._keep(name, told)
                 yield self._record(name, told, detected_ms, window.start_ms)
-        over_ms = cluster.end_ms + self._settings.resolve_ms
         if told is not None and frontier_ms >= over_ms:
             told.told_ms, told.ended_ms = max(told.told_ms, over_ms), cluster.end_ms
             told.severity, told.resolution = severity, "recovered"
             self._keep(name, told)
             yield self._record(name, told, detected_ms)
         else:
-            self._checks[series] = min(self._checks.get(series, over_ms), over_ms)
+            self._check_at(series, over_ms)
+
+    def _check_at(self, series: Series, moment_ms: int) -> None:
+        self._checks[series] = min(self._checks.get(series, moment_ms), moment_ms)
 
     def _severity(self, series: Series, cluster: Cluster) -> int:
         money = self._judge.money(series, cluster.start_ms, cluster.end_ms)

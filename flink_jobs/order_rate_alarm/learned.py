@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from flink_jobs.order_rate_alarm.baseline import TOTAL, Baseline
+from flink_jobs.order_rate_alarm.baseline import NOTHING, TOTAL, Baseline, Rate
 from flink_jobs.order_rate_alarm.clusters import Mark, Series
 from flink_jobs.order_rate_alarm.counts import MinuteCounts, WindowSums
 from flink_jobs.order_rate_alarm.distribution import (
@@ -20,7 +20,7 @@ from flink_jobs.order_rate_alarm.rules import Rules
 
 MINUTE_MS = 60_000
 NEVER = float("inf")
-DIGITS = 4
+DIGITS = 3
 """Decimals of an expected count that limits are looked up by."""
 
 
@@ -70,6 +70,8 @@ class Learned:
         self._limits = Limits(rules, Dispersion(0.0, 0.0))
         self._judged_from = 0
         self.windows: dict[str, WindowSums] = {}
+        """Of the keys that may be judged: a country that never expects enough is not even summed up."""
+        self._dropping: list[str] = []
         self.series: dict[str, tuple[Series, Series]] = {}
 
     def use(self, baseline: Baseline, judged_from: int) -> None:
@@ -77,7 +79,11 @@ class Learned:
         self._baseline = baseline
         self._limits = Limits(self._rules, baseline.window)
         self._judged_from = judged_from
-        self.windows = {key: self._window_sums(key) for key in self._judged_keys(baseline)}
+        most = {key: baseline.most_expected(key, self.window_minutes) for key in baseline.keys}
+        self.windows = {
+            key: self._window_sums(key) for key, orders in most.items() if self._enough(key, orders)
+        }
+        self._dropping = [key for key in self.windows if most[key] >= self._limits.least_for_drop]
         self.series = {
             key: (Series("learned", key, "surge"), Series("learned", key, "drop")) for key in baseline.keys
         }
@@ -106,7 +112,8 @@ class Learned:
         start = minute - self.window_minutes
         if start < complete_from:
             return
-        for key, windows in self.windows.items():
+        for key in self._dropping:
+            windows = self.windows[key]
             mean = self.low_mean(key, minute)
             if mean < self._limits.least_for_drop or not self._enough(key, mean):
                 continue
@@ -131,23 +138,21 @@ class Learned:
 
     def low_mean(self, key: str, end_minute: int) -> float:
         """Orders that are expected in a window if too few are looked for."""
-        assert self._baseline is not None
-        return round(self._baseline.expected(key, end_minute - self.window_minutes, end_minute).low, DIGITS)
+        return round(self._expected(key, end_minute).low, DIGITS)
 
     def high_mean(self, key: str, end_minute: int) -> float:
         """Orders that are expected in a window if too many are looked for."""
-        assert self._baseline is not None
-        return round(self._baseline.expected(key, end_minute - self.window_minutes, end_minute).high, DIGITS)
+        return round(self._expected(key, end_minute).high, DIGITS)
+
+    def _expected(self, key: str, end_minute: int) -> Rate:
+        if self._baseline is None:
+            return NOTHING
+        return self._baseline.expected(key, end_minute - self.window_minutes, end_minute)
 
     def prune(self, before_minute: int) -> None:
         """Forget the windows that end before a minute."""
         for windows in self.windows.values():
             windows.prune(before_minute // self.step_minutes)
-
-    def _judged_keys(self, baseline: Baseline) -> list[str]:
-        """A country that never expects enough is not even summed up."""
-        most = {key: baseline.most_expected(key, self.window_minutes) for key in baseline.keys}
-        return [key for key, orders in most.items() if self._enough(key, orders)]
 
     def _enough(self, key: str, mean: float) -> bool:
         return key == TOTAL or mean >= self._rules.country_min_expected
@@ -160,7 +165,14 @@ class Learned:
             mean = self.high_mean(key, minute)
             return self._limits.upper(mean) if self._enough(key, mean) else NEVER
 
-        return WindowSums(self.width, limit)
+        return WindowSums(self.width, limit, self._limits.upper(round(self._least_mean(key), DIGITS)))
+
+    def _least_mean(self, key: str) -> float:
+        """No window that is judged expects less: the limit rises with what is expected."""
+        if self._baseline is None:
+            return 0.0
+        least = self._baseline.least_expected(key, self.window_minutes)
+        return least if key == TOTAL else max(least, self._rules.country_min_expected)
 
     def _judge_anew(self, key: str, windows: WindowSums) -> None:
         surge, _ = self.series[key]

@@ -80,13 +80,12 @@ def _rows(path: Path) -> Iterator[tuple[str, str, str, str, str]]:
         rows = csv.reader(file, strict=True)
         if next(rows, None) != COLUMNS:
             raise WrongFile(f"{path} does not begin with the columns {', '.join(COLUMNS)}")
-        number = 1
         try:
-            for number, row in enumerate(rows, 2):
+            for row in rows:
                 invoice, _, _, quantity, time, price, _, country = row
                 yield invoice, quantity, time, price, country
         except (ValueError, csv.Error) as error:
-            raise WrongFile(f"{path}, row {number}: {error}") from error
+            raise WrongFile(f"{path}, line {rows.line_num}: {error}") from error
 
 
 def _instants(time_zone: str):  # type: ignore[no-untyped-def]

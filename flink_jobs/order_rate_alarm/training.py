@@ -14,6 +14,7 @@ import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
+from itertools import pairwise
 
 from flink_jobs.order_rate_alarm.baseline import HALF_HOURS, TOTAL, Baseline, KeyModel
 from flink_jobs.order_rate_alarm.distribution import Dispersion
@@ -141,7 +142,7 @@ class Trainer:
         weights = {
             day: 0.5 ** ((end - day) / LEVEL_HALF_LIFE_DAYS) * factors[_weekday(day)] for day in recent
         }
-        return sum(weights[day] * held[day] for day in recent) / sum(weights.values())
+        return float(sum(weights[day] * held[day] for day in recent) / sum(weights.values()))
 
     def _shapes(self, days: list[int], end: int) -> list[list[float]]:
         """For each weekday, the share of its orders in each half hour."""
@@ -223,7 +224,9 @@ class Trainer:
         """The median over the days of the last 8 weeks of a day's mean: one order of 168,000 pounds changes little."""
         days = [day for day in self.history.days if end - 56 <= day < end and self._orders(day)]
         days = days or [day for day in self.history.days if day < end]
-        return statistics.median(max(0.0, self.history.value_by_day[day] / self._orders(day)) for day in days)
+        return statistics.median(
+            [max(0.0, self.history.value_by_day[day] / self._orders(day)) for day in days]
+        )
 
     def _closed_ahead(self, end: int) -> frozenset[date]:
         """Holidays of the next 400 days, and the dates of stretches that were empty a year before."""
@@ -236,7 +239,7 @@ class Trainer:
     def _empty_dates(self, end: int) -> set[tuple[int, int]]:
         """Month and day of every stretch of 6 days or more without an order, such as from Christmas to New Year."""
         seen = sorted(day for day in self.history.days if day < end)
-        gaps = [range(a + 1, b) for a, b in zip(seen, seen[1:], strict=False) if b - a > 6]
+        gaps = [range(a + 1, b) for a, b in pairwise(seen) if b - a > 6]
         return {(day.month, day.day) for gap in gaps for day in map(date.fromordinal, gap)}
 
     def _is_holiday(self, day: int) -> bool:
