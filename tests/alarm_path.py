@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -13,8 +12,9 @@ from typing import Any
 
 from contracts import codec
 from contracts.scalars import timestamp
-from flink_jobs.order_rate_alarm.baseline import Baseline
+from flink_jobs.order_rate_alarm.baseline import Baseline, KeyModel
 from flink_jobs.order_rate_alarm.detector import Detector
+from flink_jobs.order_rate_alarm.distribution import Dispersion
 from flink_jobs.order_rate_alarm.parsing import order_seen
 from flink_jobs.order_rate_alarm.rules import Rules
 from services.kernel.core.retry import Retry
@@ -169,6 +169,17 @@ def undisturbed(
     return told
 
 
-async def settled(seconds: float) -> None:
-    """Let the job's own clock pass for what it decides by time."""
-    await asyncio.sleep(seconds)
+def steady_baseline(version: str, orders_in_half_an_hour: float = 5.0) -> Baseline:
+    """A baseline of a shop with the same rate at all times, all its orders from one country."""
+    same = KeyModel(1.0, (1.0,) * 24, 20.0)
+    return Baseline(
+        version=version,
+        trained_until_ms=now_ms(),
+        time_zone="Europe/London",
+        currency="GBP",
+        week=((orders_in_half_an_hour,) * 48,) * 7,
+        window=Dispersion(0.4, 0.05),
+        hour=Dispersion(0.9, 0.05),
+        keys={"total": same, "country:United Kingdom": same},
+        closed=frozenset(),
+    )

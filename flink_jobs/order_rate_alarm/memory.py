@@ -54,12 +54,13 @@ class Memory:
         if version > STATE_VERSION:
             raise NewerState(f"the state is of version {version}, this job reads up to {STATE_VERSION}")
         self._state = state
-        self._document = bytes(found.pop(_BASELINE, b""))
-        baseline = Baseline.load(self._document) if self._document else None
-        entries = ((key.removeprefix(_DETECTOR), bytes(value)) for key, value in found.items())
-        self.detector = Detector(rules, baseline, entries)
         self.baselines_loaded = 0
         self.baselines_refused = 0
+        self._document = bytes(found.pop(_BASELINE, b""))
+        baseline = self._read(self._document) if self._document else None
+        entries = ((key.removeprefix(_DETECTOR), bytes(value)) for key, value in found.items())
+        self.detector = Detector(rules, baseline, entries)
+        self._newest_ms = baseline.trained_until_ms if baseline else 0
         self._next_heartbeat_ms = 0
         state.put(_VERSION, b"%d" % STATE_VERSION)
 
@@ -77,19 +78,23 @@ class Memory:
 
     def on_baseline(self, document: bytes) -> None:
         """Judge by this baseline from now on, unless it is older than the one in use or cannot be read."""
-        try:
-            baseline = Baseline.load(document)
-            older = bool(self._document) and _older(baseline, Baseline.load(self._document))
-        except WrongBaseline:
-            self.baselines_refused += 1
+        baseline = self._read(document)
+        # Files of a folder come in any order: the one that was trained on the latest data stays.
+        if baseline is None or baseline.trained_until_ms < self._newest_ms or document == self._document:
             return
-        if older or document == self._document:
-            return
-        self._document = document
+        self._document, self._newest_ms = document, baseline.trained_until_ms
         self.detector.replace_baseline(baseline)
         self._state.put(_BASELINE, document)
         self.baselines_loaded += 1
         self._kept([])
+
+    def _read(self, document: bytes) -> Baseline | None:
+        """One that this version cannot read is counted and left; until another comes there is none."""
+        try:
+            return Baseline.load(document)
+        except WrongBaseline:
+            self.baselines_refused += 1
+            return None
 
     def _kept(self, told: list[Record]) -> list[Record]:
         """Write what has changed before anything is told: a checkpoint holds both or neither."""
@@ -99,8 +104,3 @@ class Memory:
             else:
                 self._state.put(_DETECTOR + key, value)
         return told
-
-
-def _older(one: Baseline, other: Baseline) -> bool:
-    """Files of a folder come in any order: the baseline that was trained on the latest data stays."""
-    return one.trained_until_ms < other.trained_until_ms

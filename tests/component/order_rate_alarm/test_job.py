@@ -6,14 +6,11 @@ One job serves the tests of this file in order, for it takes half a minute to st
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from contracts import codec
 from deploy.local import processes
-from flink_jobs.order_rate_alarm.baseline import Baseline
-from tests.alarm_path import AlarmPath, alarm_path, now_ms, order_at, read_stream
+from tests.alarm_path import AlarmPath, alarm_path, now_ms, order_at, read_stream, steady_baseline
 from tests.component.order_path import until
 from tests.engines import Engines
 
@@ -126,7 +123,8 @@ async def test_a_snapshot_an_upgrade_and_a_surge_that_began_before_it(path: Alar
     assert (await until(fired, "the second half fires"))[0]["observed"] == 10
 
 
-async def test_a_baseline_is_taken_up_without_a_restart(path: AlarmPath, a_baseline: Baseline) -> None:
+async def test_a_baseline_is_taken_up_without_a_restart(path: AlarmPath) -> None:
+    a_baseline = steady_baseline("test-1")
     part = path.baselines / ".b1.part"
     part.write_bytes(a_baseline.save())
     part.replace(path.baselines / "b1.json")
@@ -141,9 +139,3 @@ async def test_a_baseline_is_taken_up_without_a_restart(path: AlarmPath, a_basel
         return (await path.heartbeats())[-1]["baseline_version"] == a_baseline.version
 
     await until(told, "the sign of life names it")
-
-
-@pytest.fixture
-def a_baseline(tmp_path: Path) -> Baseline:
-    """Some baseline."""
-    return Baseline("test-1", now_ms(), "GBP")
