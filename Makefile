@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 LOCAL := $(PYTHON) -m deploy.local
 SETUP := @deploy/local/prerequisites.sh && PYTHONDONTWRITEBYTECODE=1 python3.11 -m deploy.local.setup
 
-.PHONY: help setup ready up down status logs token demo test bench-consumer mutants check format lock clean
+.PHONY: help setup ready up down status logs token demo test bench-consumer flink-package mutants check format lock clean
 
 help: ## list the commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ test: ready ## run the tests (TIER=unit|suites|component|fault|system for one ti
 
 bench-consumer: ready ## our consumer group beside async-kinesis: cost, take-over, reshard, loss (QUICK=1, JSON=1)
 	@$(PYTHON) -m bench.consumer $(if $(QUICK),--quick) $(if $(JSON),--json)
+
+flink-package: ready ## the zip of the alarm job for Managed Service for Apache Flink
+	@$(PYTHON) -m deploy.local.flink_package
 
 mutants: ready ## change the consumer group's core in small ways; a test has to notice each (minutes)
 	@$(PYTHON) -m tests.mutation

@@ -39,7 +39,8 @@ class Cluster:
         job: folder of the job below `flink_jobs/`.
         folder: for all that it writes; kept over restarts of the process, for the checkpoints are there.
         environment: the Python environment that holds Flink.
-        connector: jar of the Kinesis connector.
+        connector: jar of the Kinesis connector; None for the one that set-up brought.
+        packages: folder of our packages; None where the program brings its own.
     """
 
     job: str
@@ -47,6 +48,7 @@ class Cluster:
     environment: Path = ENVIRONMENT
     engines: Path = engine.ENGINES
     connector: Path | None = None
+    packages: Path | None = ROOT
 
     @property
     def port_file(self) -> Path:
@@ -121,7 +123,7 @@ class Cluster:
             "FLINK_LOG_DIR": str(self.folder),
             "LOG4J_PROPERTIES": str(log4j),
             "JVM_ARGS": _JVM_ARGS + f" -Djava.io.tmpdir={self.folder / 'tmp'}",
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": str(self.packages or ""),
             # Else Python serves the workers of other modes on every address of the machine.
             "_python_worker_execution_mode": "process",
         }, rest_port
@@ -170,7 +172,7 @@ class Cluster:
             "pipeline.jars": jar.resolve().as_uri(),
             "python.executable": python,
             "python.client.executable": python,
-            "python.pythonpath": f"{ROOT}{os.pathsep}{site_packages}",
+            "python.pythonpath": os.pathsep.join(map(str, filter(None, (self.packages, site_packages)))),
             "io.tmp.dirs": str((self.folder / "tmp").resolve()),
         }
 
@@ -190,10 +192,17 @@ appender.out.layout.pattern = %d{HH:mm:ss.SSS} %-5p %c{1}: %m%n%ex{40}
 """
 
 
-def groups(job: str, region: str, namespace: str) -> dict[str, dict[str, str]]:
-    """The property groups of a job as its folder states them, with this machine's names filled in."""
+def groups(
+    job: str, region: str, namespace: str, account: str = ACCOUNT, connector: str = ""
+) -> dict[str, dict[str, str]]:
+    """The property groups of a job as its folder states them, with names filled in.
+
+    Args:
+        connector: file name of the connector in the job's package.
+    """
     text = (ROOT / "flink_jobs" / job / "application_properties.json").read_text(encoding="utf-8")
-    filled = string.Template(text).substitute(region=region, account=ACCOUNT, namespace=namespace)
+    names = {"region": region, "account": account, "namespace": namespace, "connector": connector}
+    filled = string.Template(text).substitute(names)
     return {row["PropertyGroupId"]: row["PropertyMap"] for row in json.loads(filled)}
 
 

@@ -21,6 +21,7 @@ from typing import Any
 from deploy.local import flink_cluster, probe, processes
 from deploy.local.engines import flink_parts
 from deploy.local.flink_cluster import Cluster, NotInPlace
+from deploy.local.layout import ROOT
 from services.kernel.core import logs
 from services.kernel.core.errors import Misconfigured, Unavailable
 from services.kernel.core.lifecycle import Lifecycle, run
@@ -50,6 +51,11 @@ class HostSettings(ServiceSettings):
         flink_parts.CONNECTOR_VARIABLE,
         default=None,
         help="jar of the Kinesis connector; unset: what set-up brought",
+    )
+    program: Path | None = setting(
+        "CADABRA_FLINK_PROGRAM",
+        default=None,
+        help="main.py of an unpacked package to run; unset: the job of this checkout",
     )
     checkpoint_interval_s: float = setting(
         "CADABRA_FLINK_CHECKPOINT_INTERVAL_S",
@@ -164,7 +170,8 @@ async def start(name: str, settings: HostSettings) -> Job:
     Raises:
         Misconfigured: a part of Flink is not on this machine.
     """
-    cluster = Cluster(name, settings.folder, connector=settings.connector)
+    packages = None if settings.program else ROOT
+    cluster = Cluster(name, settings.folder, connector=settings.connector, packages=packages)
     restore = cluster.newest_snapshot()
     try:
         environment, rest_port = cluster.write(
@@ -172,11 +179,10 @@ async def start(name: str, settings: HostSettings) -> Job:
         )
     except NotInPlace as error:
         raise Misconfigured(str(error)) from None
+    what = [str(settings.program.resolve())] if settings.program else ["-m", f"flink_jobs.{name}", "run"]
     process = await asyncio.create_subprocess_exec(
         str(cluster.environment / "bin" / "python"),
-        "-m",
-        f"flink_jobs.{name}",
-        "run",
+        *what,
         env={**os.environ, **environment},
         cwd=settings.folder,
         stdin=asyncio.subprocess.DEVNULL,

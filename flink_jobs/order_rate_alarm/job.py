@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from pyflink.common import Row, Types
 from pyflink.datastream import DataStream
@@ -18,14 +19,19 @@ OPTIONS = {"pipeline.name": NAME, "python.execution-mode": "thread", "pipeline.a
 _CLOCK = {"connector": "datagen", "rows-per-second": "1", "fields.at.kind": "random"}
 
 
-def main() -> None:
+def main(packages: Path | None = None) -> None:
     """Read what the job is told, build it and submit it.
+
+    Args:
+        packages: folder of our packages, for the Python of workers that would not find them.
 
     Raises:
         WrongProperties: what it is told cannot be used.
     """
     told, cluster = properties.load(), properties.cluster_options()
     environment, session = runtime.environment(OPTIONS, cluster)
+    if packages is not None:
+        environment.add_python_file(str(packages))
     build(session, told)
     runtime.name_operators(environment)
     runtime.run(environment, NAME, here=bool(cluster))

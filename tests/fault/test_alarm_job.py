@@ -39,7 +39,9 @@ async def test_killed_twice_in_a_surge_it_ends_in_the_same_incidents(path: Alarm
     start_ms = now_ms() - 120_000
     first, second = surge("first", start_ms - 120_000), surge("second", start_ms - 60_000)
     third, lone = surge("third", start_ms), [order_at(f"lone-{at}", start_ms - at * 7000) for at in range(9)]
-    later = order_at("later", start_ms + 100_000)  # by which the stream's time passes what ends the last surge
+    later = order_at(
+        "later", start_ms + 100_000
+    )  # by which the stream's time passes what ends the last surge
     await path.start(RULES)
 
     async def counted(orders: int) -> bool:

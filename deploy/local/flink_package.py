@@ -1,0 +1,119 @@
+"""The zip of a Flink job for Managed Service for Apache Flink: `make flink-package`.
+
+```
+main.py                        what the service starts
+lib/<connector>.jar            the one jar
+packages/contracts, flink_jobs our code, pure Python, with the schemas and columns that it reads
+application_properties.json    an example of the property groups that the service is given
+requirements.txt               nothing beyond what Flink's own Python brings
+```
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from deploy.local import flink_cluster
+from deploy.local.engines import engine
+from deploy.local.flink_cluster import Cluster, NotInPlace
+from deploy.local.layout import ROOT, Layout
+
+JOB = "order_rate_alarm"
+_MAIN = """\
+import sys
+from pathlib import Path
+
+PACKAGES = Path(__file__).resolve().parent / "packages"
+sys.path.insert(0, str(PACKAGES))
+
+if __name__ == "__main__":
+    from flink_jobs.{job}.job import main
+
+    main(PACKAGES)
+"""
+# What a job uses of Python beyond its standard library comes with Flink (tzdata, through pandas).
+_REQUIREMENTS = "tzdata\n"
+# Of the contracts a job takes what is pure: the codec is compiled, the rest is for this repository's own checks.
+_LEFT_OUT = frozenset(
+    f"{name}.py"
+    for name in (
+        "__main__",
+        "check",
+        "codec",
+        "compatibility",
+        "examples",
+        "generation",
+        "order",
+        "order_union",
+    )
+)
+# One time for all: the same code gives the same bytes.
+_MOMENT = (1980, 1, 1, 0, 0, 0)
+
+
+def write(target: Path, job: str = JOB, connector: Path | None = None) -> Path:
+    """Write the package of a job.
+
+    Args:
+        target: the zip; replaced if it is there.
+        connector: jar of the Kinesis connector; None for the one that set-up brought.
+
+    Raises:
+        NotInPlace: there is no connector.
+    """
+    jar = connector or Cluster(job, target.parent, engines=engine.ENGINES).check()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_suffix(".part")
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+        _put(archive, "main.py", _MAIN.format(job=job).encode())
+        _put(archive, "requirements.txt", _REQUIREMENTS.encode())
+        _put(archive, "application_properties.json", _example(job, jar.name).encode())
+        _put(archive, f"lib/{jar.name}", jar.read_bytes())
+        for path in sorted(_files(job)):
+            _put(archive, f"packages/{path.relative_to(ROOT)}", path.read_bytes())
+    return part.replace(target)
+
+
+def _put(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    entry = zipfile.ZipInfo(name, _MOMENT)
+    entry.external_attr = 0o644 << 16
+    archive.writestr(entry, data, zipfile.ZIP_DEFLATED)
+
+
+def _example(job: str, jar: str) -> str:
+    groups = flink_cluster.groups(job, "us-east-1", "cadabra", connector=jar)
+    rows = [{"PropertyGroupId": name, "PropertyMap": values} for name, values in groups.items()]
+    return json.dumps(rows, indent=2) + "\n"
+
+
+def _files(job: str) -> Iterator[Path]:
+    contracts, jobs = ROOT / "contracts", ROOT / "flink_jobs"
+    yield from (path for path in contracts.glob("*.py") if path.name not in _LEFT_OUT)
+    yield from (contracts / "schemas").glob("*/*.json")
+    yield from (contracts / "generated" / "flink").glob("*.json")
+    yield from jobs.glob("*.py")
+    yield from (jobs / job).glob("*.py")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the package and say where it is; 1 with one line where a part is missing."""
+    parser = argparse.ArgumentParser(prog="deploy.local.flink_package", description=main.__doc__)
+    default = Layout.current().folder / f"{JOB}.zip"
+    parser.add_argument("--out", type=Path, default=default, help=f"the zip (default: {default})")
+    options = parser.parse_args(arguments)
+    try:
+        written = write(options.out)
+    except NotInPlace as error:
+        print(f"no package: {error}", file=sys.stderr)
+        return 1
+    print(f"{written} ({written.stat().st_size / 2**20:.1f} MiB)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
