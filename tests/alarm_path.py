@@ -1,4 +1,4 @@
-"""The alarm's ends for tests: orders into their stream, the job as a process, what it tells, and what it should tell."""
+"""The alarm's ends for tests: orders into their stream, the job as a process, what it tells and should tell."""
 
 from __future__ import annotations
 

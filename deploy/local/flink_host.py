@@ -8,6 +8,7 @@ sign of life, serves its metrics, and on SIGTERM stops it with a savepoint. It e
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -131,10 +132,8 @@ class Job:
 
     def kill(self) -> None:
         """End whatever of it is left."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
 
 def properties(job: str, settings: HostSettings) -> dict[str, dict[str, str]]:

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from flink_jobs.order_rate_alarm.baseline import Baseline, WrongBaseline
-from flink_jobs.order_rate_alarm.detector import Detector, OrderSeen, Record
+from flink_jobs.order_rate_alarm.detector import Detector, OrderSeen
+from flink_jobs.order_rate_alarm.record import Record
 from flink_jobs.order_rate_alarm.rules import Rules
 
 STATE_VERSION = 1

@@ -19,8 +19,9 @@ from pyflink.metrics import Counter
 from contracts.validate import ContractViolation
 from flink_jobs import runtime, tables
 from flink_jobs.order_rate_alarm import parsing
-from flink_jobs.order_rate_alarm.detector import Detector, OrderSeen, Record
+from flink_jobs.order_rate_alarm.detector import Detector, OrderSeen
 from flink_jobs.order_rate_alarm.memory import Memory
+from flink_jobs.order_rate_alarm.record import Record
 from flink_jobs.order_rate_alarm.rules import Rules
 
 _ALARM = tables.contract_of("order-rate-alarms").struct
