@@ -135,9 +135,10 @@ def now_ms() -> int:
 
 
 def finals(records: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """What is known of each incident in the end: its record of the highest rank, without when it was decided.
+    """What is known of each incident in the end: its record of the highest rank.
 
-    Incidents that turned out to be none, or a part of another, are left out.
+    Left out is what depends on when it was decided: that time itself, and how many orders were known by then of the
+    window that ended it. Incidents that turned out to be none, or a part of another, are left out.
     """
     best: dict[str, dict[str, Any]] = {}
     for record in records:
@@ -146,7 +147,7 @@ def finals(records: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
             best[record["incident_id"]] = dict(record)
     kept = {key: one for key, one in best.items() if one["resolution"] not in ("merged", "withdrawn")}
     for one in kept.values():
-        del one["detected_at"]
+        del one["detected_at"], one["observed"]
     return kept
 
 

@@ -14,6 +14,8 @@ Record = dict[str, Any]
 SEVERITIES = ("info", "warning", "critical")
 STATES = {None: 0, "recovered": 1, "withdrawn": 2, "merged": 3}
 """Rank of a record within one window, by its resolution."""
+ENDED_FOR_GOOD = 2**52
+"""Above every rank that a time gives, and within what a double holds exactly."""
 MOST_MONEY = 10.0**15
 
 
@@ -47,14 +49,18 @@ def make_record(
     money: float | None,
     detected_ms: int,
 ) -> Record:
-    """One state change; its rank rises with the end of its window and, within one, from firing to over."""
+    """One state change; its rank rises with the end of its window and, within one, from firing to over.
+
+    What is merged or withdrawn ranks above everything else of its incident: a job that is restored from a snapshot may
+    find out with an earlier window what the job that crashed had not known when it told of a later one.
+    """
     return {
         "incident_id": incident_id,
         "rule": series.rule,
         "key": series.key,
         "direction": series.direction,
         "state": "resolved" if resolution else "firing",
-        "rank": window.end_ms * 4 + STATES[resolution],
+        "rank": window.end_ms * 4 + STATES[resolution] + (ENDED_FOR_GOOD if STATES[resolution] > 1 else 0),
         "resolution": resolution,
         "merged_into": merged_into,
         "started_at": timestamp_of(started_ms),
