@@ -12,6 +12,7 @@ requirements.txt               nothing beyond what Flink's own Python brings
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import sys
 import zipfile
@@ -38,20 +39,6 @@ if __name__ == "__main__":
 """
 # What a job uses of Python beyond its standard library comes with Flink (tzdata, through pandas).
 _REQUIREMENTS = "tzdata\n"
-# Of the contracts a job takes what is pure: the codec is compiled, the rest is for this repository's own checks.
-_LEFT_OUT = frozenset(
-    f"{name}.py"
-    for name in (
-        "__main__",
-        "check",
-        "codec",
-        "compatibility",
-        "examples",
-        "generation",
-        "order",
-        "order_union",
-    )
-)
 # One time for all: the same code gives the same bytes.
 _MOMENT = (1980, 1, 1, 0, 0, 0)
 
@@ -92,12 +79,40 @@ def _example(job: str, jar: str) -> str:
 
 
 def _files(job: str) -> Iterator[Path]:
-    contracts, jobs = ROOT / "contracts", ROOT / "flink_jobs"
-    yield from (path for path in contracts.glob("*.py") if path.name not in _LEFT_OUT)
+    """What the job imports of ours, and the documents that it reads: no command's code, nothing compiled."""
+    yield from modules(f"flink_jobs.{job}.job")
+    contracts = ROOT / "contracts"
     yield from (contracts / "schemas").glob("*/*.json")
     yield from (contracts / "generated" / "flink").glob("*.json")
-    yield from jobs.glob("*.py")
-    yield from (jobs / job).glob("*.py")
+
+
+def modules(name: str) -> set[Path]:
+    """The files of a module and of every module of ours that it imports, packages included."""
+    found: set[Path] = set()
+    waiting = [name]
+    while waiting:
+        for path in _on_the_way(waiting.pop()) - found:
+            found.add(path)
+            waiting += _imported(path)
+    return found
+
+
+def _on_the_way(name: str) -> set[Path]:
+    """The files that importing this dotted name runs; none where it is no module of ours."""
+    parts = name.split(".")
+    if parts[0] not in ("contracts", "flink_jobs"):
+        return set()
+    folders = [ROOT.joinpath(*parts[:end]) for end in range(1, len(parts) + 1)]
+    found = [folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py") for folder in folders]
+    return {path for path in found if path.is_file()}
+
+
+def _imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def main(arguments: list[str] | None = None) -> int:

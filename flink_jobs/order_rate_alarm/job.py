@@ -7,13 +7,14 @@ from pathlib import Path
 
 from pyflink.common import Row, Types
 from pyflink.datastream import DataStream
-from pyflink.table import StatementSet, StreamTableEnvironment
+from pyflink.table import StreamTableEnvironment
 
 from flink_jobs import properties, runtime, tables
 from flink_jobs.order_rate_alarm import topology
 from flink_jobs.properties import Properties
 
 NAME = "order_rate_alarm"
+ALARMS, LETTERS = "order-rate-alarms", "rejected"
 # Thread mode: the Python functions run in the JVM's own process, so that no record waits for a bundle to fill.
 OPTIONS = {"pipeline.name": NAME, "python.execution-mode": "thread", "pipeline.auto-generate-uids": "false"}
 _CLOCK = {"connector": "datagen", "rows-per-second": "1", "fields.at.kind": "random"}
@@ -41,22 +42,24 @@ def build(session: StreamTableEnvironment, told: Properties) -> None:
     """Make the tables and put the job between them."""
     arn = told.required("orders", "stream.arn")
     session.execute_sql(tables.source("orders", _options(told, "orders")))
+    for stream in (ALARMS, LETTERS):
+        told.required(stream, "stream.arn")
+        session.execute_sql(tables.sink(stream, stream, _options(told, stream)))
+    connect(session, told, tables.stream_name(arn))
+
+
+def connect(session: StreamTableEnvironment, told: Properties, stream: str) -> None:
+    """Put the job between the tables `orders`, `order-rate-alarms` and `rejected`.
+
+    Args:
+        stream: the physical name of the stream of orders, for dead letters.
+    """
     records = session.to_data_stream(session.from_path("orders"))
-    alarms, letters = topology.wire(
-        records, _control(session, told), tables.stream_name(arn), told.group("rules")
-    )
+    alarms, letters = topology.wire(records, _control(session, told), stream, told.group("rules"))
     statements = session.create_statement_set()
-    _insert(session, statements, told, "order-rate-alarms", alarms)
-    _insert(session, statements, told, "rejected", letters)
+    statements.add_insert(f"`{ALARMS}`", session.from_data_stream(alarms))
+    statements.add_insert(f"`{LETTERS}`", session.from_data_stream(letters))
     statements.attach_as_datastream()
-
-
-def _insert(
-    session: StreamTableEnvironment, statements: StatementSet, told: Properties, stream: str, rows: DataStream
-) -> None:
-    told.required(stream, "stream.arn")
-    session.execute_sql(tables.sink(stream, stream, _options(told, stream)))
-    statements.add_insert(f"`{stream}`", session.from_data_stream(rows))
 
 
 def _control(session: StreamTableEnvironment, told: Properties) -> DataStream:

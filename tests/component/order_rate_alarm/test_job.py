@@ -5,12 +5,13 @@ One job serves the tests of this file in order, for it takes half a minute to st
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import AsyncIterator
 
 import pytest
 
 from contracts import codec
-from deploy.local import processes
+from deploy.local import flink_package, processes
 from tests.alarm_path import AlarmPath, alarm_path, now_ms, order_at, read_stream, steady_baseline
 from tests.component.order_path import until
 from tests.engines import Engines
@@ -101,7 +102,8 @@ async def test_it_listens_on_loopback_only_and_stays_within_its_memory(path: Ala
 
 
 async def test_a_snapshot_an_upgrade_and_a_surge_that_began_before_it(path: AlarmPath) -> None:
-    """The upgraded job has an operator more (it reads baselines); half of the surge is in the state alone."""
+    """Half of the surge is in the state alone. The upgraded job is the package that the service gets, unpacked, and has
+    an operator more: it reads baselines."""
     start_ms = now_ms()
     await send(path, [order_at(f"half-{at}", start_ms + at * 100) for at in range(5)])
 
@@ -115,7 +117,13 @@ async def test_a_snapshot_an_upgrade_and_a_surge_that_began_before_it(path: Alar
     assert await path.job.wait() == 0
     assert list((path.folder / "flink" / "savepoints").glob("*/_metadata"))
 
-    await path.start(RULES, CADABRA_BASELINES_FOLDER=str(path.baselines))
+    with zipfile.ZipFile(flink_package.write(path.folder / "job.zip")) as package:
+        package.extractall(path.folder / "package")
+    settings = {
+        "CADABRA_BASELINES_FOLDER": str(path.baselines),
+        "CADABRA_FLINK_PROGRAM": str(path.folder / "package" / "main.py"),
+    }
+    await path.start(RULES, **settings)
     await send(path, [order_at(f"half-{at}", start_ms + at * 100) for at in range(3, 10)])
 
     async def fired() -> list[dict[str, object]]:
