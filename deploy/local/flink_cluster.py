@@ -78,7 +78,7 @@ class Cluster:
         connectors = [self.connector] if self.connector else flink_parts.connectors(self.engines)
         if not connectors:
             raise NotInPlace(
-                f"no Kinesis connector of Flink: set {flink_parts.CONNECTOR_VARIABLE}=<jar> and run make setup"
+                f"no Kinesis connector for Flink: run make setup, with {flink_parts.CONNECTOR_VARIABLE}=<jar> for yours"
             )
         return connectors[0]
 

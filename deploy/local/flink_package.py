@@ -20,8 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from deploy.local import flink_cluster
-from deploy.local.engines import engine
-from deploy.local.flink_cluster import Cluster, NotInPlace
+from deploy.local.engines import engine, flink_parts
+from deploy.local.flink_cluster import NotInPlace
 from deploy.local.layout import ROOT, Layout
 
 JOB = "order_rate_alarm"
@@ -51,9 +51,13 @@ def write(target: Path, job: str = JOB, connector: Path | None = None) -> Path:
         connector: jar of the Kinesis connector; None for the one that set-up brought.
 
     Raises:
-        NotInPlace: there is no connector.
+        NotInPlace: Flink's own connector is not there; ours stands in on one machine only.
     """
-    jar = connector or Cluster(job, target.parent, engines=engine.ENGINES).check()
+    jar = connector or next(iter(flink_parts.jars(engine.ENGINES, flink_parts.CONNECTOR)), None)
+    if jar is None:
+        raise NotInPlace(
+            f"it needs Flink's own Kinesis connector: run make setup with {flink_parts.CONNECTOR_VARIABLE}=<jar>"
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_suffix(".part")
     with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:

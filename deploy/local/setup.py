@@ -70,6 +70,14 @@ def steps(root: Path, engines: Path) -> list[Step]:
             "flink",
         ),
         Step(
+            "Flink connector, stand-in",
+            lambda: flink_parts.standin_fault(engines),
+            lambda: fetch.install(
+                flink_parts.STANDIN, engines, lambda work: flink_parts.standin(work, flink.folder)
+            ),
+            "flink",
+        ),
+        Step(
             "Flink connector",
             lambda: flink_parts.connector_fault(engines),
             lambda: fetch.install(flink_parts.CONNECTOR, engines, flink_parts.connector),

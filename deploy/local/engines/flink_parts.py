@@ -1,10 +1,14 @@
-"""What Flink needs beside its own libraries: the Kinesis connector, and a reporter of metrics that stays on loopback.
+"""What Flink needs beside its own libraries: a Kinesis connector, and a reporter of metrics that stays on loopback.
+
+The connector is Flink's own, from CADABRA_FLINK_CONNECTOR_JAR or from Maven Central. Where it cannot be had, ours stands
+in: the same options, for the engine of this machine alone.
 
 Standard library only: set-up runs this before any environment exists.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import zipfile
@@ -14,8 +18,10 @@ from deploy.local.engines import fetch, manifest
 
 CONNECTOR_VARIABLE = "CADABRA_FLINK_CONNECTOR_JAR"
 CONNECTOR_COORDINATES = "org.apache.flink:flink-sql-connector-aws-kinesis-streams:6.0.1-2.0"
-CONNECTOR, REPORTER = "flink-connector", "flink-reporter"
+CONNECTOR, STANDIN, REPORTER = "flink-connector", "flink-standin", "flink-reporter"
+_NOT_SERVED = "not-served.txt"
 _SOURCES = fetch.SOURCES / "flink"
+_STANDIN_SOURCES = fetch.SOURCES / "flink_standin"
 _REPORTER_SOURCE = _SOURCES / "LoopbackPrometheusReporterFactory.java"
 REPORTER_CLASS = "org.apache.flink.metrics.prometheus.LoopbackPrometheusReporterFactory"
 _FACTORY = "META-INF/services/org.apache.flink.table.factories.Factory"
@@ -31,7 +37,9 @@ def libraries(environment: Path) -> Path:
 
 def connector_fault(engines: Path) -> str:
     """Why the connector has to be fetched; empty where it is there, whole, and the one that is asked for."""
-    folder = engines / CONNECTOR
+    folder, given = engines / CONNECTOR, os.environ.get(CONNECTOR_VARIABLE)
+    if (folder / _NOT_SERVED).is_file() and not given:
+        return ""
     stamp = folder / "connector.sha256"
     if not stamp.is_file():
         return "not there yet"
@@ -39,25 +47,26 @@ def connector_fault(engines: Path) -> str:
     jar = folder / name
     if not jar.is_file() or manifest.digest(jar) != expected:
         return f"{name} has other content than when it was fetched"
-    given = os.environ.get(CONNECTOR_VARIABLE)
     if given and Path(given).is_file() and manifest.digest(Path(given)) != expected:
         return f"another one than {CONNECTOR_VARIABLE} names"
     return ""
 
 
 def connector(work: Path) -> Path:
-    """Fetch the connector: from where the environment says, else from Maven Central; returns its folder.
+    """Fetch Flink's own connector: from where the environment says, else from Maven Central; returns its folder.
+
+    Where Maven does not serve it the folder holds a note instead of the jar, so that not every set-up asks again.
 
     Raises:
-        FetchFailed: it is to be had in neither way.
+        FetchFailed: what the environment names is no connector.
     """
     folder = work / "connector"
     folder.mkdir()
     given = os.environ.get(CONNECTOR_VARIABLE)
     if given:
         _copy(Path(given), folder)
-    else:
-        _from_maven(work, folder)
+    elif not _from_maven(work, folder):
+        return folder
     (jar,) = folder.glob("*.jar")
     (folder / "connector.sha256").write_text(f"{manifest.digest(jar)}  {jar.name}\n", encoding="utf-8")
     return folder
@@ -77,16 +86,54 @@ def _copy(jar: Path, folder: Path) -> None:
     shutil.copy(jar, folder / jar.name)
 
 
-def _from_maven(work: Path, folder: Path) -> None:
+def _from_maven(work: Path, folder: Path) -> bool:
+    """Ask Maven; whether it had it."""
     shutil.copy(_SOURCES / "pom.xml", work / "pom.xml")
     try:
         fetch.run(["mvn", "-B", "-q", "dependency:copy-dependencies", f"-DoutputDirectory={folder}"], work)
     except fetch.FetchFailed as failure:
-        last = str(failure).splitlines()[-1].strip()
-        raise fetch.FetchFailed(
-            f"Maven does not serve {CONNECTOR_COORDINATES} ({last}). Without this jar the Flink jobs do not run: "
-            f"name one with {CONNECTOR_VARIABLE}=<path>"
-        ) from None
+        (folder / _NOT_SERVED).write_text(f"{failure}\n", encoding="utf-8")
+        print(
+            f"Maven does not serve {CONNECTOR_COORDINATES}: the stand-in is used. With {CONNECTOR_VARIABLE}=<jar> it is "
+            f"taken from there; to ask again, remove .engines/{CONNECTOR}",
+            flush=True,
+        )
+        return False
+    return True
+
+
+def standin_fault(engines: Path) -> str:
+    """Why the stand-in has to be compiled; empty where it was, from the sources that are here now."""
+    stamp = engines / STANDIN / "sources.sha256"
+    if not stamp.is_file():
+        return "not there yet"
+    return (
+        "" if stamp.read_text(encoding="utf-8").strip() == _standin_digest() else "its sources have changed"
+    )
+
+
+def standin(work: Path, environment: Path) -> Path:
+    """Compile the stand-in against Flink's libraries; returns the folder that holds its jar."""
+    classes, folder = work / "classes", work / "standin"
+    folder.mkdir()
+    sources = [str(path) for path in sorted(_STANDIN_SOURCES.rglob("*.java"))]
+    libraries_of_flink = f"{libraries(environment) / 'lib'}/*"
+    fetch.run(["javac", "--release", "17", "-cp", libraries_of_flink, "-d", str(classes), *sources], work)
+    services = _STANDIN_SOURCES / "META-INF"
+    with zipfile.ZipFile(folder / "cadabra-kinesis-standin.jar", "w") as archive:
+        for path in sorted(classes.rglob("*.class")):
+            archive.write(path, path.relative_to(classes))
+        for path in sorted(path for path in services.rglob("*") if path.is_file()):
+            archive.write(path, path.relative_to(_STANDIN_SOURCES))
+    (folder / "sources.sha256").write_text(_standin_digest() + "\n", encoding="utf-8")
+    return folder
+
+
+def _standin_digest() -> str:
+    """One sum over all sources."""
+    files = sorted(path for path in _STANDIN_SOURCES.rglob("*") if path.is_file())
+    named = "".join(f"{manifest.digest(path)}  {path.relative_to(_STANDIN_SOURCES)}\n" for path in files)
+    return hashlib.sha256(named.encode()).hexdigest()
 
 
 # The reporter
@@ -127,4 +174,4 @@ def jars(engines: Path, name: str) -> list[Path]:
 
 def connectors(engines: Path) -> list[Path]:
     """The Kinesis connectors that are there, the one to prefer first."""
-    return jars(engines, CONNECTOR)
+    return jars(engines, CONNECTOR) + jars(engines, STANDIN)

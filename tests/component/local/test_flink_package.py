@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 from deploy.local import flink_package
+from deploy.local.engines import engine, flink_parts
 from deploy.local.flink_cluster import ENVIRONMENT
 
 IMPORT_EVERYTHING = """
@@ -25,8 +26,13 @@ print(*names)
 """
 
 
+def written(target: Path) -> Path:
+    """The package, with whichever connector is there."""
+    return flink_package.write(target, connector=flink_parts.connectors(engine.ENGINES)[0])
+
+
 def test_everything_in_it_is_imported_in_a_fresh_folder(tmp_path: Path) -> None:
-    with zipfile.ZipFile(flink_package.write(tmp_path / "job.zip")) as package:
+    with zipfile.ZipFile(written(tmp_path / "job.zip")) as package:
         package.extractall(tmp_path / "fresh")
 
     result = subprocess.run(
@@ -45,7 +51,7 @@ def test_everything_in_it_is_imported_in_a_fresh_folder(tmp_path: Path) -> None:
 
 
 def test_it_has_the_form_that_the_service_takes(tmp_path: Path) -> None:
-    with zipfile.ZipFile(flink_package.write(tmp_path / "job.zip")) as package:
+    with zipfile.ZipFile(written(tmp_path / "job.zip")) as package:
         names = package.namelist()
         rows = json.loads(package.read("application_properties.json"))
 
@@ -63,6 +69,6 @@ def test_it_has_the_form_that_the_service_takes(tmp_path: Path) -> None:
 
 
 def test_the_same_code_gives_the_same_bytes(tmp_path: Path) -> None:
-    first, second = (flink_package.write(tmp_path / name).read_bytes() for name in ("a.zip", "b.zip"))
+    first, second = (written(tmp_path / name).read_bytes() for name in ("a.zip", "b.zip"))
 
     assert first == second

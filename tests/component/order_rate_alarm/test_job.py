@@ -12,6 +12,7 @@ import pytest
 
 from contracts import codec
 from deploy.local import flink_package, processes
+from deploy.local.engines import engine, flink_parts
 from tests.alarm_path import AlarmPath, alarm_path, now_ms, order_at, read_stream, steady_baseline
 from tests.component.order_path import until
 from tests.engines import Engines
@@ -117,7 +118,8 @@ async def test_a_snapshot_an_upgrade_and_a_surge_that_began_before_it(path: Alar
     assert await path.job.wait() == 0
     assert list((path.folder / "flink" / "savepoints").glob("*/_metadata"))
 
-    with zipfile.ZipFile(flink_package.write(path.folder / "job.zip")) as package:
+    connector = flink_parts.connectors(engine.ENGINES)[0]
+    with zipfile.ZipFile(flink_package.write(path.folder / "job.zip", connector=connector)) as package:
         package.extractall(path.folder / "package")
     settings = {
         "CADABRA_BASELINES_FOLDER": str(path.baselines),

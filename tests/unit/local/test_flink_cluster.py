@@ -55,7 +55,7 @@ def test_what_is_missing_is_said_in_one_line(tmp_path: Path) -> None:
 
     (tmp_path / flink_parts.REPORTER).mkdir()
     (tmp_path / flink_parts.REPORTER / "a.jar").touch()
-    with pytest.raises(NotInPlace, match=f"set {flink_parts.CONNECTOR_VARIABLE}=<jar> and run make setup"):
+    with pytest.raises(NotInPlace, match=f"run make setup, with {flink_parts.CONNECTOR_VARIABLE}=<jar>"):
         Cluster("job", tmp_path, environment=tmp_path / "venv", engines=tmp_path).check()
 
 
