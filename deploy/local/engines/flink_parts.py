@@ -1,7 +1,7 @@
 """What Flink needs beside its own libraries: a Kinesis connector, and a reporter of metrics that stays on loopback.
 
-The connector is Flink's own, from CADABRA_FLINK_CONNECTOR_JAR or from Maven Central. Where it cannot be had, ours stands
-in: the same options, for the engine of this machine alone.
+The connector is Flink's own, from CADABRA_FLINK_CONNECTOR_JAR or from Maven Central. Where it cannot be had, ours
+stands in: the same options, for the engine of this machine alone.
 
 Standard library only: set-up runs this before any environment exists.
 """
@@ -94,7 +94,7 @@ def _from_maven(work: Path, folder: Path) -> bool:
     except fetch.FetchFailed as failure:
         (folder / _NOT_SERVED).write_text(f"{failure}\n", encoding="utf-8")
         print(
-            f"Maven does not serve {CONNECTOR_COORDINATES}: the stand-in is used. With {CONNECTOR_VARIABLE}=<jar> it is "
+            f"Maven does not serve {CONNECTOR_COORDINATES}: ours stands in. With {CONNECTOR_VARIABLE}=<jar> it is "
             f"taken from there; to ask again, remove .engines/{CONNECTOR}",
             flush=True,
         )
