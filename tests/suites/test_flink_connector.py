@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from deploy.local.engines import engine, flink_parts
-from tests.alarm_path import AlarmPath, alarm_path
+from tests.alarm_path import AlarmPath, alarm_path, read_stream
 from tests.component.order_path import until
 from tests.engines import Engines
 from tests.fault.conftest import sdk
@@ -53,6 +53,8 @@ async def test_nothing_is_lost_over_a_split_a_merge_and_a_restore(
         await path.start(**settings)
         await put(path, sent)
         await until(lambda: all_out(path, sent), "every record, after a restore", 60)
+        ids = {letter["rejected_id"] for letter in await path.orders.rejected()}
+        assert {record.partition_key for record in await read_stream(path.orders, "rejected")} == ids
 
 
 async def put(path: AlarmPath, sent: set[bytes]) -> None:
