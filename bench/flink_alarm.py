@@ -121,7 +121,8 @@ def _samples(
     deadline, orders = time.monotonic() + _TIMEOUT_S, 0
     while orders < count:
         if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"the job read {orders} of {count} orders (exit code {process.poll()})")
+            log = cluster.folder.with_suffix(".log").read_text(encoding="utf-8", errors="replace")[-3000:]
+            raise RuntimeError(f"the job read {orders} of {count} orders (exit {process.poll()}):\n{log}")
         orders = _orders(cluster, operator)
         usage = processes.usage_of_tree(process.pid)
         if usage is not None:

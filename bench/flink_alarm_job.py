@@ -21,14 +21,10 @@ FROM orders WHERE kind = 'sale' GROUP BY country, SUBSTRING(ordered_at, 1, 16)
 
 def main(who: str, folder: Path) -> None:
     """Run one of the two until it is ended."""
-    environment, session = runtime.environment(
-        {**job.OPTIONS, "pipeline.name": who}, properties.cluster_options()
-    )
-    options = {
-        "connector": "filesystem",
-        "path": (folder / "orders").as_uri(),
-        "source.monitor-interval": "1 s",
-    }
+    set_in_code = {**job.OPTIONS, "pipeline.name": who} if who == "alarm" else {"pipeline.name": who}
+    environment, session = runtime.environment(set_in_code, properties.cluster_options())
+    path = (folder / "orders").as_uri()
+    options = {"connector": "filesystem", "path": path, "source.monitor-interval": "1 s"}
     if who == "alarm":
         session.execute_sql(tables.create("orders", tables.RAW, {**options, "format": "raw"}))
         for stream in (job.ALARMS, job.LETTERS):
