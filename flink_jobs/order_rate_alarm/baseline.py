@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from flink_jobs.order_rate_alarm.distribution import Dispersion
+from flink_jobs.order_rate_alarm.distribution import CountLaw
 
 FORMAT = 1
 TOTAL = "total"
@@ -64,8 +64,7 @@ class Baseline:
         trained_until_ms: start of the first local day that it knows nothing of, UTC.
         currency: of all money in it, an ISO 4217 code.
         week: orders of the total in each half hour, 7 (Monday first) times 48, local time.
-        window: dispersion of counts over some ten minutes.
-        hour: dispersion of counts over an hour and more.
+        laws: of counts, by minutes of a window; that of 60 stands also for all that is longer.
         keys: `total` and `country:<name>`.
         closed: local days on which the shop may be closed.
     """
@@ -75,8 +74,7 @@ class Baseline:
     time_zone: str
     currency: str
     week: tuple[tuple[float, ...], ...]
-    window: Dispersion
-    hour: Dispersion
+    laws: Mapping[int, CountLaw]
     keys: Mapping[str, KeyModel]
     closed: frozenset[date]
     _high: tuple[tuple[float, ...], ...] = field(init=False, repr=False, compare=False)
@@ -84,6 +82,8 @@ class Baseline:
     _rates: dict[str, dict[int, Rate]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if not self.laws or TOTAL not in self.keys:
+            raise WrongBaseline("no law of counts, or nothing about the total")
         object.__setattr__(self, "_high", _high_rates(self.week))
         object.__setattr__(self, "_zone", ZoneInfo(self.time_zone))
         object.__setattr__(self, "_rates", {key: {} for key in self.keys})
@@ -105,8 +105,7 @@ class Baseline:
                 time_zone=document["time_zone"],
                 currency=str(document["currency"]),
                 week=_week(document["week"]),
-                window=Dispersion(*map(float, document["window"])),
-                hour=Dispersion(*map(float, document["hour"])),
+                laws={int(minutes): CountLaw(*map(float, law)) for minutes, law in document["laws"].items()},
                 keys={key: _key_model(model) for key, model in document["keys"].items()},
                 closed=frozenset(date.fromisoformat(day) for day in document["closed"]),
             )
@@ -124,8 +123,7 @@ class Baseline:
             "time_zone": self.time_zone,
             "currency": self.currency,
             "week": self.week,
-            "window": self.window,
-            "hour": self.hour,
+            "laws": {str(minutes): law for minutes, law in sorted(self.laws.items())},
             "keys": {key: model._asdict() for key, model in sorted(self.keys.items())},
             "closed": sorted(day.isoformat() for day in self.closed),
         }
@@ -173,6 +171,10 @@ class Baseline:
             for day in self._high
             for half, rate in enumerate(day)
         ]
+
+    def law(self, minutes: int) -> CountLaw:
+        """Of counts in windows of so many minutes: that of the length that comes nearest."""
+        return self.laws[min(self.laws, key=lambda known: abs(known - minutes))]
 
     def value(self, key: str) -> float:
         """Usual money of one order of a key; that of all orders for a key that it does not know."""

@@ -42,7 +42,7 @@ class Cluster:
 
 
 class Marks:
-    """The unusual windows of one series, by their end.
+    """The unusual windows of one series: at most one for each end and start.
 
     Args:
         joins_ms: windows further apart than this are of different incidents.
@@ -50,7 +50,7 @@ class Marks:
 
     def __init__(self, joins_ms: int) -> None:
         self._joins_ms = joins_ms
-        self._marks: dict[int, Mark] = {}
+        self._marks: dict[tuple[int, int], Mark] = {}
         self.clusters: list[Cluster] = []
         """In the order of time."""
 
@@ -60,27 +60,27 @@ class Marks:
     def __len__(self) -> int:
         return len(self._marks)
 
-    def get(self, end_ms: int) -> Mark | None:
-        """The unusual window that ends there."""
-        return self._marks.get(end_ms)
+    def get(self, start_ms: int, end_ms: int) -> Mark | None:
+        """The unusual window of this extent."""
+        return self._marks.get((end_ms, start_ms))
 
     def put(self, mark: Mark) -> bool:
         """Add a window, or say how odd it is now.
 
         Returns:
-            whether it, with this start, is new.
+            whether it is new.
         """
-        known = self._marks.get(mark.end_ms)
-        self._marks[mark.end_ms] = mark
-        if known is not None and (known.start_ms != mark.start_ms or known.oddness < mark.oddness):
+        known = self._marks.get((mark.end_ms, mark.start_ms))
+        self._marks[mark.end_ms, mark.start_ms] = mark
+        if known is not None and known.oddness < mark.oddness:
             self._build()
         else:
             self._join(mark)
-        return known is None or known.start_ms != mark.start_ms
+        return known is None
 
-    def drop(self, end_ms: int) -> bool:
+    def drop(self, mark: Mark) -> bool:
         """Remove a window; says whether there was one."""
-        if self._marks.pop(end_ms, None) is None:
+        if self._marks.pop((mark.end_ms, mark.start_ms), None) is None:
             return False
         self._build()
         return True
@@ -88,13 +88,13 @@ class Marks:
     def within(self, cluster: Cluster, after_ms: int = 0) -> list[Mark]:
         """The windows of one stretch that end later than `after_ms`."""
         first = max(cluster.start_ms, after_ms)
-        return [mark for end, mark in self._marks.items() if first < end <= cluster.end_ms]
+        return [mark for (end, _), mark in self._marks.items() if first < end <= cluster.end_ms]
 
     def forget(self, cluster: Cluster) -> list[Mark]:
         """Remove a stretch with its windows; gives these."""
         gone = self.within(cluster)
         for mark in gone:
-            del self._marks[mark.end_ms]
+            del self._marks[mark.end_ms, mark.start_ms]
         self.clusters.remove(cluster)
         return gone
 
@@ -109,9 +109,9 @@ class Marks:
             return None
         long = Mark(cluster.start_ms, max(mark.end_ms for mark in old), min(mark.oddness for mark in old))
         for mark in old:
-            del self._marks[mark.end_ms]
-        self._marks[long.end_ms] = long
-        return long, [mark for mark in old if mark.end_ms != long.end_ms]
+            del self._marks[mark.end_ms, mark.start_ms]
+        self._marks[long.end_ms, long.start_ms] = long
+        return long, [mark for mark in old if mark[:2] != long[:2]]
 
     def _join(self, mark: Mark) -> None:
         first, last = mark.start_ms - self._joins_ms, mark.end_ms + self._joins_ms

@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Literal, NamedTuple, Protocol
 
 from flink_jobs.order_rate_alarm.clusters import Cluster, Mark, Marks, Series
@@ -107,13 +108,13 @@ class Incidents:
         if self.watcher is not None:
             self.watcher(series, mark)
         if self.marks(series).put(mark):
-            self._changed[_mark_key(series, mark.end_ms)] = b"%d %r" % (mark.start_ms, mark.oddness)
+            self._changed[_mark_key(series, mark)] = repr(mark.oddness).encode()
         self._dirty.add(series)
 
-    def unmark(self, series: Series, end_ms: int) -> None:
+    def unmark(self, series: Series, mark: Mark) -> None:
         """A window is usual after all."""
-        if series in self._marks and self._marks[series].drop(end_ms):
-            self._changed[_mark_key(series, end_ms)] = None
+        if series in self._marks and self._marks[series].drop(mark):
+            self._changed[_mark_key(series, mark)] = None
             self._dirty.add(series)
 
     @property
@@ -226,10 +227,9 @@ class Incidents:
     def restore(self, key: str, entry: bytes) -> None:
         """Take over one state entry."""
         if key.startswith(MARK_PREFIX):
-            end, rule, direction, name = key.removeprefix(MARK_PREFIX).split(":", 3)
+            end, start, rule, direction, name = key.removeprefix(MARK_PREFIX).split(":", 4)
             series = Series(rule, name, direction)
-            start, written = entry.split()
-            oddness = self._judge.oddness(series, int(start), int(end), float(written))
+            oddness = self._judge.oddness(series, int(start), int(end), float(entry))
             self.marks(series).put(Mark(int(start), int(end), oddness))
             self._dirty.add(series)
         else:
@@ -247,7 +247,7 @@ class Incidents:
                 if told is not None and told.resolution and told.told_ms < before_ms:
                     self._forget(told_of, name)
                     for mark in marks.forget(cluster):
-                        self._changed[_mark_key(series, mark.end_ms)] = None
+                        self._changed[_mark_key(series, mark)] = None
                 else:
                     self._fold(series, marks, cluster, before_ms)
             for name, told in list(told_of.items()):
@@ -263,21 +263,22 @@ class Incidents:
         if folded is not None:
             long, gone = folded
             for mark in gone:
-                self._changed[_mark_key(series, mark.end_ms)] = None
-            self._changed[_mark_key(series, long.end_ms)] = b"%d %r" % (long.start_ms, long.oddness)
+                self._changed[_mark_key(series, mark)] = None
+            self._changed[_mark_key(series, long)] = repr(long.oddness).encode()
 
     def _keep(self, name: str, told: Told) -> None:
         self._changed[INCIDENT_PREFIX + name] = json.dumps(asdict(told), separators=(",", ":")).encode()
 
 
+@lru_cache(maxsize=10_000)
 def incident_id(series: Series, started_ms: int) -> str:
     """The same for the same rule, key, direction and start, whoever finds it and when."""
     text = "\n".join((*series, timestamp_of(started_ms)))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16].hex()
 
 
-def _mark_key(series: Series, end_ms: int) -> str:
-    return f"{MARK_PREFIX}{end_ms}:{series.rule}:{series.direction}:{series.key}"
+def _mark_key(series: Series, mark: Mark) -> str:
+    return f"{MARK_PREFIX}{mark.end_ms}:{mark.start_ms}:{series.rule}:{series.direction}:{series.key}"
 
 
 def _overlap(told: Told, cluster: Cluster, settings: Settings) -> bool:

@@ -36,14 +36,20 @@ class Judging:
         settings = Settings(rules.resolve_s * 1000, rules.gap_s * 1000)
         self.incidents = Incidents(settings, self, changed)
         self.threshold = Threshold(rules, self.incidents)
-        self.learned = Learned(rules, self.counts, self.incidents)
+        lengths = ((rules.window_s, rules.step_s), (rules.long_window_s, rules.long_step_s))
+        self.learned = [
+            Learned(rules, window_s, step_s, self.counts, self.incidents)
+            for window_s, step_s in lengths
+            if window_s
+        ]
         self.silence = Silence(rules, self.counts, self.incidents)
         self.judged = 0
 
     def use(self, baseline: Baseline, judged_from: int, frontier: int) -> None:
         """Judge by a baseline what ends later than the minute `judged_from`."""
         self.baseline, self.judged_from = baseline, judged_from
-        self.learned.use(baseline, judged_from)
+        for learned in self.learned:
+            learned.use(baseline, baseline.law(learned.window_minutes), judged_from)
         self.silence.use(baseline, judged_from, frontier)
 
     def count(self, second: int, country: str, frontier: int) -> None:
@@ -52,20 +58,23 @@ class Judging:
         self.counts.add(TOTAL, minute)
         self.counts.add(key, minute)
         self.threshold.on_order(second)
-        self.learned.on_order(TOTAL, minute, frontier)
-        self.learned.on_order(key, minute, frontier)
+        for learned in self.learned:
+            learned.on_order(TOTAL, minute, frontier)
+            learned.on_order(key, minute, frontier)
         self.silence.on_order(minute, frontier)
 
     def pass_minute(self, minute: int, complete_from: int) -> None:
         """Judge what is known once the time up to a minute has passed."""
         self.judged += 1
-        self.learned.on_minute(minute, complete_from)
+        for learned in self.learned:
+            learned.on_minute(minute, complete_from)
         self.silence.on_minute(minute)
 
     def prune(self, before_minute: int, gone: list[int]) -> None:
         """Forget the minutes that are gone, and the windows that end before the first one that is kept."""
         self.counts.forget(gone)
-        self.learned.prune(before_minute)
+        for learned in self.learned:
+            learned.prune(before_minute)
         self.threshold.prune(before_minute * 60)
 
     # What a record tells
@@ -84,9 +93,9 @@ class Judging:
             probability = self.silence.probability(start, end) if not observed else 1.0
             low, high = 1.0, None
         else:
-            surge = series.direction == "surge"
-            expected, low, high = self.learned.band(series.key, end, surge)
-            probability = self.learned.probability(series.key, end, observed, surge)
+            surge, learned = series.direction == "surge", self._learned(end - start)
+            expected, low, high = learned.band(series.key, end, surge)
+            probability = learned.probability(series.key, end, observed, surge)
             high = None if high == float("inf") else high
         return Window(
             start_ms, end_ms, observed, expected, low, high, probability, baseline.currency, baseline.version
@@ -134,13 +143,17 @@ class Judging:
         if series.rule == "threshold":
             return 1 / max(1, self.threshold.windows.sums.get(end_ms // 1000, 0))
         start, end = start_ms // MINUTE_MS, end_ms // MINUTE_MS
-        if self.baseline is None or end <= self.judged_from or self._is_long(series, start_ms, end_ms):
+        if self.baseline is None or end <= self.judged_from or self._is_folded(series, start_ms, end_ms):
             return written
         if series.rule == "silence":
             return self.silence.probability(start, end)
         observed = self.counts.between(series.key, start, end)
-        return self.learned.probability(series.key, end, observed, series.direction == "surge")
+        return self._learned(end - start).probability(series.key, end, observed, series.direction == "surge")
 
-    def _is_long(self, series: Series, start_ms: int, end_ms: int) -> bool:
+    def _learned(self, minutes: int) -> Learned:
+        return next((each for each in self.learned if each.window_minutes == minutes), self.learned[0])
+
+    def _is_folded(self, series: Series, start_ms: int, end_ms: int) -> bool:
         """Several old windows were made one: their orders are gone."""
-        return series.rule == "learned" and end_ms - start_ms > self.length_ms(series)
+        minutes = (end_ms - start_ms) // MINUTE_MS
+        return series.rule == "learned" and all(each.window_minutes != minutes for each in self.learned)

@@ -7,14 +7,7 @@ from functools import lru_cache
 from flink_jobs.order_rate_alarm.baseline import NOTHING, TOTAL, Baseline, Rate
 from flink_jobs.order_rate_alarm.clusters import Mark, Series
 from flink_jobs.order_rate_alarm.counts import MinuteCounts, WindowSums
-from flink_jobs.order_rate_alarm.distribution import (
-    Dispersion,
-    at_least,
-    at_most,
-    lower_limit,
-    silent_mean,
-    upper_limit,
-)
+from flink_jobs.order_rate_alarm.distribution import POISSON, CountLaw
 from flink_jobs.order_rate_alarm.incidents import Incidents
 from flink_jobs.order_rate_alarm.rules import Rules
 
@@ -27,57 +20,60 @@ DIGITS = 3
 class Limits:
     """Counts from which on a window is unusual, by what is expected in it; each is worked out once."""
 
-    def __init__(self, rules: Rules, dispersion: Dispersion) -> None:
+    def __init__(self, rules: Rules, law: CountLaw) -> None:
         surge, drop = rules.surge_probability, rules.drop_probability
-        self.least_for_drop = silent_mean(drop, dispersion) if drop else NEVER
+        self.least_for_drop = law.silent_mean(drop) if drop else NEVER
         """Below this many expected orders not even none at all is a drop."""
 
         @lru_cache(maxsize=20_000)
         def upper(mean: float) -> float:
-            return upper_limit(surge, mean, dispersion.size(mean)) if surge and mean > 0 else NEVER
+            return law.upper_limit(surge, mean) if surge and mean > 0 else NEVER
 
         @lru_cache(maxsize=20_000)
         def lower(mean: float) -> int:
-            return lower_limit(drop, mean, dispersion.size(mean)) if mean >= self.least_for_drop else -1
+            return law.lower_limit(drop, mean) if mean >= self.least_for_drop else -1
 
         @lru_cache(maxsize=50_000)
         def high_tail(count: int, mean: float) -> float:
-            return at_least(count, mean, dispersion.size(mean))
+            return law.at_least(count, mean)
 
         @lru_cache(maxsize=50_000)
         def low_tail(count: int, mean: float) -> float:
-            return at_most(count, mean, dispersion.size(mean))
+            return law.at_most(count, mean)
 
         self.upper, self.lower, self.high_tail, self.low_tail = upper, lower, high_tail, low_tail
 
 
 class Learned:
-    """Judges sliding windows of the total and of each country of which enough orders are expected.
+    """Judges sliding windows of one length, of the total and of each country of which enough orders are expected.
 
     Args:
+        window_s, step_s: length of a window, and seconds from the end of one to the end of the next.
         counts: orders by key and minute, which the caller keeps up to date before it calls `on_order`.
         incidents: takes what is unusual.
     """
 
-    def __init__(self, rules: Rules, counts: MinuteCounts, incidents: Incidents) -> None:
+    def __init__(
+        self, rules: Rules, window_s: int, step_s: int, counts: MinuteCounts, incidents: Incidents
+    ) -> None:
         self._rules = rules
         self._counts = counts
         self._incidents = incidents
-        self.step_minutes = rules.step_s // 60
-        self.width = rules.window_s // rules.step_s
-        self.window_minutes = rules.window_s // 60
+        self.step_minutes = step_s // 60
+        self.width = window_s // step_s
+        self.window_minutes = window_s // 60
         self._baseline: Baseline | None = None
-        self._limits = Limits(rules, Dispersion(0.0, 0.0))
+        self._limits = Limits(rules, POISSON)
         self._judged_from = 0
         self.windows: dict[str, WindowSums] = {}
         """Of the keys that may be judged: a country that never expects enough is not even summed up."""
         self._dropping: list[str] = []
         self.series: dict[str, tuple[Series, Series]] = {}
 
-    def use(self, baseline: Baseline, judged_from: int) -> None:
-        """Judge by a baseline all windows that end later than the minute `judged_from`."""
+    def use(self, baseline: Baseline, law: CountLaw, judged_from: int) -> None:
+        """Judge by a baseline and its law for windows of this length all that end later than `judged_from`."""
         self._baseline = baseline
-        self._limits = Limits(self._rules, baseline.window)
+        self._limits = Limits(self._rules, law)
         self._judged_from = judged_from
         most = {key: baseline.most_expected(key, self.window_minutes) for key in baseline.keys}
         self.windows = {
@@ -180,8 +176,9 @@ class Learned:
         unusual = set(windows.fill(steps))
         for mark in self._incidents.marks(surge):
             end = mark.end_ms // MINUTE_MS // self.step_minutes
-            if end * self.step_minutes > self._judged_from and end not in unusual:
-                self._incidents.unmark(surge, mark.end_ms)
+            ours = mark.end_ms - mark.start_ms == self.window_minutes * MINUTE_MS
+            if ours and end * self.step_minutes > self._judged_from and end not in unusual:
+                self._incidents.unmark(surge, mark)
         for end in sorted(unusual):
             self._mark_surge(surge, windows, end)
 
@@ -193,11 +190,13 @@ class Learned:
 
     def _judge_drop_again(self, series: Series, windows: WindowSums, end: int) -> None:
         minute = end * self.step_minutes
-        mark = self._incidents.marks(series).get(minute * MINUTE_MS)
+        mark = self._incidents.marks(series).get(
+            (minute - self.window_minutes) * MINUTE_MS, minute * MINUTE_MS
+        )
         if mark is None or minute <= self._judged_from:
             return
         mean, count = self.low_mean(series.key, minute), windows.sums[end]
         if count > self._limits.lower(mean):
-            self._incidents.unmark(series, mark.end_ms)
+            self._incidents.unmark(series, mark)
         else:
             self._incidents.mark(series, mark._replace(oddness=self._limits.low_tail(count, mean)))

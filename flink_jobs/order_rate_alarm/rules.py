@@ -35,6 +35,12 @@ class Rules:
     step_s: int = _rule(
         60, 60, 600, "Seconds between the ends of two such windows; `window_s` is a multiple."
     )
+    long_window_s: int = _rule(
+        1800, 0, 7200, "Length in seconds of its second, longer window, which finds what is weaker; 0: off."
+    )
+    long_step_s: int = _rule(
+        180, 60, 1800, "Seconds between the ends of two of those; `long_window_s` is a multiple."
+    )
     surge_probability: float = _rule(
         1e-4,
         0,
@@ -110,10 +116,11 @@ class Rules:
 
     def __post_init__(self) -> None:
         problems = [text for each in fields(self) for text in _problems(each, getattr(self, each.name))]
-        if not problems and self.window_s % self.step_s:
-            problems.append("window_s is not a multiple of step_s")
-        if not problems and self.step_s % 60:
-            problems.append("step_s is not a multiple of 60")
+        for window, step in (("window_s", "step_s"), ("long_window_s", "long_step_s")):
+            if not problems and getattr(self, window) % getattr(self, step):
+                problems.append(f"{window} is not a multiple of {step}")
+            if not problems and getattr(self, step) % 60:
+                problems.append(f"{step} is not a multiple of 60")
         if problems:
             raise WrongRules("; ".join(problems))
 

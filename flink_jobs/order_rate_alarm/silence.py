@@ -11,7 +11,7 @@ from functools import lru_cache
 from flink_jobs.order_rate_alarm.baseline import TOTAL, Baseline
 from flink_jobs.order_rate_alarm.clusters import Mark, Series
 from flink_jobs.order_rate_alarm.counts import MinuteCounts
-from flink_jobs.order_rate_alarm.distribution import none_at_all, silent_mean
+from flink_jobs.order_rate_alarm.distribution import CountLaw
 from flink_jobs.order_rate_alarm.incidents import Incidents
 from flink_jobs.order_rate_alarm.rules import Rules
 
@@ -43,13 +43,15 @@ class Silence:
         """Judge by a baseline all that ends later than the minute `judged_from`."""
         self._baseline = baseline
         self._judged_from = judged_from
-        self._limit = silent_mean(self._probability, baseline.hour) if self._probability else NEVER
+        self._limit = baseline.law(60).silent_mean(self._probability) if self._probability else NEVER
         if self.start is not None:
             self._mean = self._expected(self.start, frontier)
 
+        law: CountLaw = baseline.law(60)
+
         @lru_cache(maxsize=10_000)
         def chance(mean: float) -> float:
-            return none_at_all(mean, baseline.hour.size(mean))
+            return law.at_most(0, mean)
 
         self._chance = chance
 
@@ -72,10 +74,12 @@ class Silence:
 
     def on_minute(self, minute: int) -> None:
         """Judge the time up to a minute, which has passed."""
-        if self.start is None or self._baseline is None:
+        if self.start is None:
             return
         if (minute - 1) in self._orders.of(TOTAL):
             self.start, self._mean = minute, 0.0
+            return
+        if self._baseline is None:
             return
         self._mean += self._baseline.rate(TOTAL, minute - 1).low
         if self._mean >= self._limit and minute > self._judged_from:
@@ -87,12 +91,11 @@ class Silence:
         return self._chance(round(self._expected(start_minute, end_minute), 4))
 
     def _judge_again(self, mark: Mark, start: int) -> None:
+        self._incidents.unmark(SILENCE, mark)
         end = mark.end_ms // MINUTE_MS
         mean = self._expected(start, end)
         if mean >= self._limit:
             self._incidents.mark(SILENCE, Mark(start * MINUTE_MS, mark.end_ms, self._chance(round(mean, 4))))
-        else:
-            self._incidents.unmark(SILENCE, mark.end_ms)
 
     def _expected(self, start: int, end: int) -> float:
         """Added up minute by minute as `on_minute` does, so that both come out the same to the last digit."""

@@ -17,9 +17,10 @@ from datetime import date, datetime, time
 from itertools import pairwise
 
 from flink_jobs.order_rate_alarm.baseline import HALF_HOURS, TOTAL, Baseline, KeyModel
-from flink_jobs.order_rate_alarm.distribution import Dispersion
-from flink_jobs.order_rate_alarm.history import TEN_MINUTES, History
+from flink_jobs.order_rate_alarm.distribution import CountLaw
+from flink_jobs.order_rate_alarm.history import History
 from flink_jobs.order_rate_alarm.holidays import closed_days
+from flink_jobs.order_rate_alarm.residuals import Residuals
 
 LEAST_DAYS = 14
 """Local days with orders before a baseline can be learned."""
@@ -32,8 +33,6 @@ PRIOR_SHAPE_ORDERS = 20.0
 PRIOR_SHARE_ORDERS = 200.0
 PRIOR_HOUR_ORDERS = 30.0
 PRIOR_VALUE_ORDERS = 20.0
-PRIOR_CLUMPING = (Dispersion(0.4, 0.05), Dispersion(0.9, 0.05), 200.0, 8.0)
-"""Dispersion of ten minutes and of an hour before anything is seen; it weighs as 200 orders and as 8 days."""
 COMPARED_WEEKS = 16
 CLOSED_AFTER_WEEKS = 3
 """A weekday without an order in its last so many weeks is one on which the shop is closed."""
@@ -64,7 +63,7 @@ class Trainer:
     history: History
     holidays: Callable[[int], Iterable[date]] = closed_days
     _weeks: dict[int, _Week] = field(default_factory=dict, init=False)
-    _compared: dict[int, _Residuals] = field(default_factory=dict, init=False)
+    _compared: dict[int, Residuals] = field(default_factory=dict, init=False)
     _holidays: dict[int, frozenset[int]] = field(default_factory=dict, init=False)
 
     def train(self, until: date) -> Baseline:
@@ -75,22 +74,19 @@ class Trainer:
         """
         end = until.toordinal()
         week = self._week(end)
-        window, hour = self._dispersions(end)
+        laws = self._laws(end)
         midnight = datetime.combine(until, time(), self.history.zone)
         closed = self._closed_ahead(end)
         keys = self._keys(end)
         currency = self.history.currencies.most_common(1)[0][0]
-        fingerprint = hashlib.sha256(
-            repr((week, window, hour, sorted(closed), sorted(keys.items()))).encode()
-        )
+        fingerprint = hashlib.sha256(repr((week, laws, sorted(closed), sorted(keys.items()))).encode())
         return Baseline(
             version=f"{until.isoformat()}.{fingerprint.hexdigest()[:8]}",
             trained_until_ms=int(midnight.timestamp() * 1000),
             time_zone=self.history.time_zone,
             currency=currency,
             week=week.rates,
-            window=window,
-            hour=hour,
+            laws=laws,
             keys=keys,
             closed=closed,
         )
@@ -164,20 +160,20 @@ class Trainer:
             for row in own
         ]
 
-    def _dispersions(self, end: int) -> tuple[Dispersion, Dispersion]:
-        """Of ten minutes and of an hour, from weeks that each baseline had not seen."""
-        total = _Residuals()
+    def _laws(self, end: int) -> dict[int, CountLaw]:
+        """By the minutes of a window, from weeks that each baseline had not seen."""
+        total = Residuals()
         for back in range(1, COMPARED_WEEKS + 1):
             try:
                 total.add(self._residuals(end - 7 * back))
             except TooLittle:
                 break
-        return total.dispersions()
+        return total.laws()
 
-    def _residuals(self, start: int) -> _Residuals:
+    def _residuals(self, start: int) -> Residuals:
         if start not in self._compared:
             week = self._week(start)
-            residuals = _Residuals()
+            residuals = Residuals()
             for day in range(start, start + 7):
                 counts = self.history.days.get(day)
                 if counts and not self._is_holiday(day):
@@ -250,53 +246,6 @@ class Trainer:
 
     def _orders(self, day: int) -> int:
         return sum(self.history.days[day])
-
-
-@dataclass
-class _Residuals:
-    """Sums over what was counted (n) and expected (e), for pieces of ten minutes, hours and days."""
-
-    expected: float = 0.0
-    ten: float = 0.0
-    ten_squares: float = 0.0
-    hour: float = 0.0
-    hour_squares: float = 0.0
-    day: float = 0.0
-    day_squares: float = 0.0
-
-    def compare(self, counts: list[int], rates: tuple[float, ...]) -> None:
-        """Take one day's counts of ten minutes and the rates expected for its half hours."""
-        expected = [rates[piece // 3] / 3 for piece in range(TEN_MINUTES)]
-        whole = sum(expected)
-        self.expected += whole
-        self.ten += sum((n - e) ** 2 - e for n, e in zip(counts, expected, strict=True))
-        self.ten_squares += sum(e * e for e in expected)
-        for start in range(0, TEN_MINUTES, 6):
-            e, n = sum(expected[start : start + 6]), sum(counts[start : start + 6])
-            self.hour += (n - e) ** 2 - e
-            self.hour_squares += e * e
-        self.day += (sum(counts) - whole) ** 2 - whole
-        self.day_squares += whole * whole
-
-    def add(self, other: _Residuals) -> None:
-        for name in self.__dataclass_fields__:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-
-    def dispersions(self) -> tuple[Dispersion, Dispersion]:
-        """By moments: E (n - e)^2 = e (1 + clumping) + drift e^2, the drift from days, the rest from pieces."""
-        ten, hour, orders, days = PRIOR_CLUMPING
-        prior_squares = days * (self.day_squares / 96 if self.day_squares else 1.0)
-        drift = (max(0.0, self.day - hour.clumping * self.expected) + hour.drift * prior_squares) / (
-            self.day_squares + prior_squares
-        )
-        found = []
-        for prior, squares, residual in (
-            (ten, self.ten_squares, self.ten),
-            (hour, self.hour_squares, self.hour),
-        ):
-            excess = residual - drift * squares + prior.clumping * orders
-            found.append(Dispersion(round(max(0.0, excess / (self.expected + orders)), 4), round(drift, 5)))
-        return found[0], found[1]
 
 
 def _weekday(day: int) -> int:
