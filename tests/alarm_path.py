@@ -14,7 +14,7 @@ from contracts import codec
 from contracts.scalars import timestamp
 from flink_jobs.order_rate_alarm.baseline import Baseline, KeyModel
 from flink_jobs.order_rate_alarm.detector import Detector
-from flink_jobs.order_rate_alarm.distribution import Dispersion
+from flink_jobs.order_rate_alarm.distribution import CountLaw
 from flink_jobs.order_rate_alarm.parsing import order_seen
 from flink_jobs.order_rate_alarm.rules import Rules
 from services.kernel.core.retry import Retry
@@ -179,8 +179,7 @@ def steady_baseline(version: str, orders_in_half_an_hour: float = 5.0) -> Baseli
         time_zone="Europe/London",
         currency="GBP",
         week=((orders_in_half_an_hour,) * 48,) * 7,
-        window=Dispersion(0.4, 0.05),
-        hour=Dispersion(0.9, 0.05),
+        laws={10: CountLaw(0.4, 0.05), 60: CountLaw(0.9, 0.05)},
         keys={"total": same, "country:United Kingdom": same},
         closed=frozenset(),
     )

@@ -1,20 +1,26 @@
-"""`python -m flink_jobs.order_rate_alarm run`: the job, in the cluster that its surroundings give it."""
+"""`python -m flink_jobs.order_rate_alarm run | train | backtest`.
+
+`run` needs Flink and nothing of what the other commands import; they need the opposite.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 
-def main(arguments: list[str]) -> int:
-    """Carry out one command."""
-    if arguments == ["run"]:
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out one command; its exit code."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given == ["run"]:
         from flink_jobs.order_rate_alarm import job
 
         job.main()
         return 0
-    print("usage: python -m flink_jobs.order_rate_alarm run", file=sys.stderr)
-    return 2
+    from flink_jobs.order_rate_alarm import commands
+
+    return commands.main(given)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

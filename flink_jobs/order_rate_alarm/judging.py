@@ -8,7 +8,7 @@ from flink_jobs.order_rate_alarm.baseline import TOTAL, Baseline
 from flink_jobs.order_rate_alarm.clusters import Series
 from flink_jobs.order_rate_alarm.counts import MinuteCounts
 from flink_jobs.order_rate_alarm.incidents import Incidents, Settings
-from flink_jobs.order_rate_alarm.learned import Learned
+from flink_jobs.order_rate_alarm.learned import Learned, Length
 from flink_jobs.order_rate_alarm.record import Window
 from flink_jobs.order_rate_alarm.rules import Rules
 from flink_jobs.order_rate_alarm.silence import Silence
@@ -36,12 +36,10 @@ class Judging:
         settings = Settings(rules.resolve_s * 1000, rules.gap_s * 1000)
         self.incidents = Incidents(settings, self, changed)
         self.threshold = Threshold(rules, self.incidents)
-        lengths = ((rules.window_s, rules.step_s), (rules.long_window_s, rules.long_step_s))
-        self.learned = [
-            Learned(rules, window_s, step_s, self.counts, self.incidents)
-            for window_s, step_s in lengths
-            if window_s
-        ]
+        self.surges = Learned(rules, Length.of(rules), self.counts, self.incidents)
+        self.learned = [self.surges]
+        if rules.drop_window_s:
+            self.learned.append(Learned(rules, Length.of_drops(rules), self.counts, self.incidents))
         self.silence = Silence(rules, self.counts, self.incidents)
         self.judged = 0
 
@@ -49,7 +47,7 @@ class Judging:
         """Judge by a baseline what ends later than the minute `judged_from`."""
         self.baseline, self.judged_from = baseline, judged_from
         for learned in self.learned:
-            learned.use(baseline, baseline.law(learned.window_minutes), judged_from)
+            learned.use(baseline, judged_from)
         self.silence.use(baseline, judged_from, frontier)
 
     def count(self, second: int, country: str, frontier: int) -> None:
@@ -58,10 +56,17 @@ class Judging:
         self.counts.add(TOTAL, minute)
         self.counts.add(key, minute)
         self.threshold.on_order(second)
+        self.surges.on_order(TOTAL, minute)
+        self.surges.on_order(key, minute)
+        if minute < frontier:
+            self._count_late(minute, key, frontier)
+
+    def _count_late(self, minute: int, key: str, frontier: int) -> None:
+        """Take back what an order proves wrong that came after its time was judged."""
         for learned in self.learned:
-            learned.on_order(TOTAL, minute, frontier)
-            learned.on_order(key, minute, frontier)
-        self.silence.on_order(minute, frontier)
+            learned.on_late_order(TOTAL, minute)
+            learned.on_late_order(key, minute)
+        self.silence.on_late_order(minute, frontier)
 
     def pass_minute(self, minute: int, complete_from: int) -> None:
         """Judge what is known once the time up to a minute has passed."""
@@ -73,8 +78,7 @@ class Judging:
     def prune(self, before_minute: int, gone: list[int]) -> None:
         """Forget the minutes that are gone, and the windows that end before the first one that is kept."""
         self.counts.forget(gone)
-        for learned in self.learned:
-            learned.prune(before_minute)
+        self.surges.prune(before_minute)
         self.threshold.prune(before_minute * 60)
 
     # What a record tells
@@ -151,9 +155,9 @@ class Judging:
         return self._learned(end - start).probability(series.key, end, observed, series.direction == "surge")
 
     def _learned(self, minutes: int) -> Learned:
-        return next((each for each in self.learned if each.window_minutes == minutes), self.learned[0])
+        return next((each for each in self.learned if each.length.minutes == minutes), self.learned[0])
 
     def _is_folded(self, series: Series, start_ms: int, end_ms: int) -> bool:
         """Several old windows were made one: their orders are gone."""
         minutes = (end_ms - start_ms) // MINUTE_MS
-        return series.rule == "learned" and all(each.window_minutes != minutes for each in self.learned)
+        return series.rule == "learned" and all(each.length.minutes != minutes for each in self.learned)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 from flink_jobs.order_rate_alarm.baseline import NOTHING, TOTAL, Baseline, Rate
 from flink_jobs.order_rate_alarm.clusters import Mark, Series
@@ -44,80 +45,102 @@ class Limits:
         self.upper, self.lower, self.high_tail, self.low_tail = upper, lower, high_tail, low_tail
 
 
+class Length(NamedTuple):
+    """Windows of one length, in minutes.
+
+    Args:
+        minutes: of a window.
+        step: from the end of one to the end of the next.
+        surges: whether surges are looked for in them, not only drops.
+    """
+
+    minutes: int
+    step: int
+    surges: bool
+
+    @classmethod
+    def of(cls, rules: Rules) -> Length:
+        """The windows of surges and drops."""
+        return cls(rules.window_s // 60, rules.step_s // 60, True)
+
+    @classmethod
+    def of_drops(cls, rules: Rules) -> Length:
+        """The longer windows of drops."""
+        return cls(rules.drop_window_s // 60, rules.drop_step_s // 60, False)
+
+
 class Learned:
     """Judges sliding windows of one length, of the total and of each country of which enough orders are expected.
 
     Args:
-        window_s, step_s: length of a window, and seconds from the end of one to the end of the next.
         counts: orders by key and minute, which the caller keeps up to date before it calls `on_order`.
         incidents: takes what is unusual.
     """
 
-    def __init__(
-        self, rules: Rules, window_s: int, step_s: int, counts: MinuteCounts, incidents: Incidents
-    ) -> None:
+    def __init__(self, rules: Rules, length: Length, counts: MinuteCounts, incidents: Incidents) -> None:
         self._rules = rules
+        self.length = length
         self._counts = counts
         self._incidents = incidents
-        self.step_minutes = step_s // 60
-        self.width = window_s // step_s
-        self.window_minutes = window_s // 60
         self._baseline: Baseline | None = None
         self._limits = Limits(rules, POISSON)
         self._judged_from = 0
-        self.windows: dict[str, WindowSums] = {}
-        """Of the keys that may be judged: a country that never expects enough is not even summed up."""
+        self._windows: dict[str, WindowSums] = {}
+        """Of the keys that may have a surge: a country that never expects enough is not even summed up."""
         self._dropping: list[str] = []
-        self.series: dict[str, tuple[Series, Series]] = {}
+        """The keys that may have a drop."""
+        self._series: dict[str, tuple[Series, Series]] = {}
 
-    def use(self, baseline: Baseline, law: CountLaw, judged_from: int) -> None:
-        """Judge by a baseline and its law for windows of this length all that end later than `judged_from`."""
+    def use(self, baseline: Baseline, judged_from: int) -> None:
+        """Judge by a baseline all windows that end later than the minute `judged_from`."""
         self._baseline = baseline
-        self._limits = Limits(self._rules, law)
+        self._limits = Limits(self._rules, baseline.law(self.length.minutes))
         self._judged_from = judged_from
-        most = {key: baseline.most_expected(key, self.window_minutes) for key in baseline.keys}
-        self.windows = {
-            key: self._window_sums(key) for key, orders in most.items() if self._enough(key, orders)
+        most = {key: baseline.most_expected(key, self.length.minutes) for key in baseline.keys}
+        judged = [key for key, orders in most.items() if self._enough(key, orders)]
+        self._series = {
+            key: (Series("learned", key, "surge"), Series("learned", key, "drop")) for key in judged
         }
-        self._dropping = [key for key in self.windows if most[key] >= self._limits.least_for_drop]
-        self.series = {
-            key: (Series("learned", key, "surge"), Series("learned", key, "drop")) for key in baseline.keys
-        }
-        for key, windows in self.windows.items():
+        self._dropping = [key for key in judged if most[key] >= self._limits.least_for_drop]
+        self._windows = {key: self._window_sums(key) for key in judged} if self.length.surges else {}
+        for key, windows in self._windows.items():
             self._judge_anew(key, windows)
 
-    def on_order(self, key: str, minute: int, frontier: int) -> None:
-        """Judge the windows that hold an order that was just counted; `frontier`: what has passed was judged."""
-        windows = self.windows.get(key)
-        if windows is None:
+    def on_order(self, key: str, minute: int) -> None:
+        """Judge the windows that hold an order that was just counted."""
+        windows = self._windows.get(key)
+        if windows is not None:
+            for end in windows.add(minute // self.length.step):
+                self._mark_surge(key, windows, end)
+
+    def on_late_order(self, key: str, minute: int) -> None:
+        """Judge anew the drops in whose windows an order came after they had been judged."""
+        if key not in self._dropping:
             return
-        step = minute // self.step_minutes
-        unusual = windows.add(step)
-        surge, drop = self.series[key]
-        for end in unusual:
-            self._mark_surge(surge, windows, end)
-        if minute < frontier and len(self._incidents.marks(drop)):
-            for end in range(step + 1, step + self.width + 1):
-                self._judge_drop_again(drop, windows, end)
+        drop = self._series[key][1]
+        first_ms, last_ms = minute * MINUTE_MS, (minute + self.length.minutes) * MINUTE_MS
+        for mark in self._incidents.marks(drop):
+            if (
+                first_ms < mark.end_ms <= last_ms
+                and mark.end_ms - mark.start_ms == self.length.minutes * MINUTE_MS
+            ):
+                self._judge_drop_again(drop, mark)
 
     def on_minute(self, minute: int, complete_from: int) -> None:
         """Judge whether the windows that end at a minute, which has passed, hold too few."""
-        baseline = self._baseline
-        if baseline is None or minute % self.step_minutes or minute <= self._judged_from:
-            return
-        start = minute - self.window_minutes
-        if start < complete_from:
+        start = minute - self.length.minutes
+        if minute % self.length.step or minute <= self._judged_from or start < complete_from:
             return
         for key in self._dropping:
-            windows = self.windows[key]
             mean = self.low_mean(key, minute)
             if mean < self._limits.least_for_drop or not self._enough(key, mean):
                 continue
-            count = windows.sums.get(minute // self.step_minutes, 0)
+            count = self._counts.between(key, start, minute)
             if count <= self._limits.lower(mean):
                 oddness = self._limits.low_tail(count, mean)
-                mark = Mark(start * MINUTE_MS, minute * MINUTE_MS, oddness)
-                self._incidents.mark(self.series[key][1], mark)
+                self._incidents.mark(
+                    self._series[key][1], Mark(start * MINUTE_MS, minute * MINUTE_MS, oddness)
+                )
 
     def band(self, key: str, end_minute: int, surge: bool) -> tuple[float, float, float]:
         """Of one window: expected orders, and the lowest and the highest count that is usual."""
@@ -140,62 +163,60 @@ class Learned:
         """Orders that are expected in a window if too many are looked for."""
         return round(self._expected(key, end_minute).high, DIGITS)
 
+    def prune(self, before_minute: int) -> None:
+        """Forget the windows that end before a minute."""
+        for windows in self._windows.values():
+            windows.prune(before_minute // self.length.step)
+
     def _expected(self, key: str, end_minute: int) -> Rate:
         if self._baseline is None:
             return NOTHING
-        return self._baseline.expected(key, end_minute - self.window_minutes, end_minute)
-
-    def prune(self, before_minute: int) -> None:
-        """Forget the windows that end before a minute."""
-        for windows in self.windows.values():
-            windows.prune(before_minute // self.step_minutes)
+        return self._baseline.expected(key, end_minute - self.length.minutes, end_minute)
 
     def _enough(self, key: str, mean: float) -> bool:
         return key == TOTAL or mean >= self._rules.country_min_expected
 
     def _window_sums(self, key: str) -> WindowSums:
         def limit(end: int) -> float:
-            minute = end * self.step_minutes
+            minute = end * self.length.step
             if minute <= self._judged_from:
                 return NEVER
             mean = self.high_mean(key, minute)
             return self._limits.upper(mean) if self._enough(key, mean) else NEVER
 
-        return WindowSums(self.width, limit, self._limits.upper(round(self._least_mean(key), DIGITS)))
+        width = self.length.minutes // self.length.step
+        return WindowSums(width, limit, self._limits.upper(round(self._least_mean(key), DIGITS)))
 
     def _least_mean(self, key: str) -> float:
         """No window that is judged expects less: the limit rises with what is expected."""
         if self._baseline is None:
             return 0.0
-        least = self._baseline.least_expected(key, self.window_minutes)
+        least = self._baseline.least_expected(key, self.length.minutes)
         return least if key == TOTAL else max(least, self._rules.country_min_expected)
 
     def _judge_anew(self, key: str, windows: WindowSums) -> None:
-        surge, _ = self.series[key]
-        steps = ((minute // self.step_minutes, count) for minute, count in self._counts.of(key).items())
-        unusual = set(windows.fill(steps))
+        surge = self._series[key][0]
+        unusual = set(
+            windows.fill((minute // self.length.step, n) for minute, n in self._counts.of(key).items())
+        )
         for mark in self._incidents.marks(surge):
-            end = mark.end_ms // MINUTE_MS // self.step_minutes
-            ours = mark.end_ms - mark.start_ms == self.window_minutes * MINUTE_MS
-            if ours and end * self.step_minutes > self._judged_from and end not in unusual:
+            end = mark.end_ms // MINUTE_MS
+            if end > self._judged_from and end // self.length.step not in unusual:
                 self._incidents.unmark(surge, mark)
         for end in sorted(unusual):
-            self._mark_surge(surge, windows, end)
+            self._mark_surge(key, windows, end)
 
-    def _mark_surge(self, series: Series, windows: WindowSums, end: int) -> None:
-        minute = end * self.step_minutes
-        oddness = self._limits.high_tail(windows.sums[end], self.high_mean(series.key, minute))
-        mark = Mark((minute - self.window_minutes) * MINUTE_MS, minute * MINUTE_MS, oddness)
-        self._incidents.mark(series, mark)
+    def _mark_surge(self, key: str, windows: WindowSums, end: int) -> None:
+        minute = end * self.length.step
+        oddness = self._limits.high_tail(windows.sums[end], self.high_mean(key, minute))
+        mark = Mark((minute - self.length.minutes) * MINUTE_MS, minute * MINUTE_MS, oddness)
+        self._incidents.mark(self._series[key][0], mark)
 
-    def _judge_drop_again(self, series: Series, windows: WindowSums, end: int) -> None:
-        minute = end * self.step_minutes
-        mark = self._incidents.marks(series).get(
-            (minute - self.window_minutes) * MINUTE_MS, minute * MINUTE_MS
-        )
-        if mark is None or minute <= self._judged_from:
+    def _judge_drop_again(self, series: Series, mark: Mark) -> None:
+        start, minute = mark.start_ms // MINUTE_MS, mark.end_ms // MINUTE_MS
+        if minute <= self._judged_from:
             return
-        mean, count = self.low_mean(series.key, minute), windows.sums[end]
+        mean, count = self.low_mean(series.key, minute), self._counts.between(series.key, start, minute)
         if count > self._limits.lower(mean):
             self._incidents.unmark(series, mark)
         else:

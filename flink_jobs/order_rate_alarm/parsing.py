@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from contracts import catalog, dead_letter, validate
+from contracts import catalog, dead_letter, quick
 from contracts.dead_letter import Place
 from contracts.scalars import timestamp
 from contracts.validate import ContractViolation
 from flink_jobs.order_rate_alarm.detector import OrderSeen
 
 JOB = "order_rate_alarm"
+_read = quick.reader(catalog.contract("order", 1))
 
 
 def order_seen(data: bytes) -> OrderSeen:
@@ -23,14 +24,14 @@ def order_seen(data: bytes) -> OrderSeen:
     Raises:
         ContractViolation: it is no JSON, or breaks the contract `order/1`.
     """
-    order = validate.check(catalog.contract("order", 1), data)
+    order = _read(data)
     return OrderSeen(
         source=order["source"],
         order_id=order["order_id"],
         ordered_at_ms=_milliseconds(order["ordered_at"]),
         ingested_at_ms=_milliseconds(order["ingested_at"]),
         country=order["country"],
-        value=sum(line["quantity"] * float(line["unit_price"]) for line in order["lines"]),
+        value=sum([line["quantity"] * float(line["unit_price"]) for line in order["lines"]]),
         currency=order["currency"],
         kind=order["kind"],
     )

@@ -35,26 +35,29 @@ class Rules:
     step_s: int = _rule(
         60, 60, 600, "Seconds between the ends of two such windows; `window_s` is a multiple."
     )
-    long_window_s: int = _rule(
-        1800, 0, 7200, "Length in seconds of its second, longer window, which finds what is weaker; 0: off."
+    drop_window_s: int = _rule(
+        3600,
+        0,
+        14_400,
+        "Length in seconds of a second, longer window, in which only drops are looked for; 0: off.",
     )
-    long_step_s: int = _rule(
-        180, 60, 1800, "Seconds between the ends of two of those; `long_window_s` is a multiple."
+    drop_step_s: int = _rule(
+        300, 60, 3600, "Seconds between the ends of two of those; `drop_window_s` is a multiple."
     )
     surge_probability: float = _rule(
-        1e-4,
+        1e-3,
         0,
         0.1,
         "A window is a surge if the baseline gives a count this high at most this probability; 0: off.",
     )
     drop_probability: float = _rule(
-        1e-4,
+        1e-3,
         0,
         0.1,
         "A window is a drop if the baseline gives a count this low at most this probability; 0: off.",
     )
     silence_probability: float = _rule(
-        1e-4,
+        1e-3,
         0,
         0.1,
         "It is silent if the baseline gives no order for so long at most this probability; 0: off.",
@@ -116,7 +119,7 @@ class Rules:
 
     def __post_init__(self) -> None:
         problems = [text for each in fields(self) for text in _problems(each, getattr(self, each.name))]
-        for window, step in (("window_s", "step_s"), ("long_window_s", "long_step_s")):
+        for window, step in (("window_s", "step_s"), ("drop_window_s", "drop_step_s")):
             if not problems and getattr(self, window) % getattr(self, step):
                 problems.append(f"{window} is not a multiple of {step}")
             if not problems and getattr(self, step) % 60:

@@ -24,7 +24,7 @@ class Silence:
     """Measures the time since the last order, minute by minute.
 
     Args:
-        counts: orders by key and minute, which the caller keeps up to date before it calls `on_order`.
+        counts: orders by key and minute, which the caller keeps up to date before it calls `on_late_order`.
         incidents: takes what is unusual.
     """
 
@@ -59,10 +59,8 @@ class Silence:
         """Count from a minute on."""
         self.start, self._mean = minute, 0.0
 
-    def on_order(self, minute: int, frontier: int) -> None:
-        """Take an order into account that came late, in a time that was already judged."""
-        if minute >= frontier:
-            return
+    def on_late_order(self, minute: int, frontier: int) -> None:
+        """Take an order into account that came in a time that was already judged."""
         for mark in self._incidents.marks(SILENCE):
             if (
                 mark.start_ms <= minute * MINUTE_MS < mark.end_ms

@@ -57,11 +57,24 @@ class Outcome:
         """False incidents a week, of one direction or of all."""
         return sum(direction in (None, series.direction) for series, _ in self.false) / self.weeks
 
+    def first_found(self, found: Iterable[Found]) -> list[Found]:
+        """For each false incident, its unusual window that was found first."""
+        firsts: dict[tuple[Series, int], Found] = {}
+        for one in found:
+            if not self.level.includes(one.series, one.mark.oddness):
+                continue
+            for series, cluster in self.false:
+                if (
+                    series == one.series
+                    and cluster.start_ms <= one.mark.start_ms
+                    and one.mark.end_ms <= cluster.end_ms
+                ):
+                    firsts.setdefault((series, cluster.start_ms), one)
+        return list(firsts.values())
 
-def outcome(
-    found: Iterable[Found], level: Level, injections: Sequence[Injection], rules: Rules, span_ms: int
-) -> Outcome:
-    """Look at a pass with the eyes of one sensitivity; `span_ms`: how long the pass judged."""
+
+def outcome(found: Iterable[Found], level: Level, injections: Sequence[Injection], rules: Rules) -> Outcome:
+    """Look at a pass with the eyes of one sensitivity."""
     marks: dict[Series, Marks] = {}
     delays: list[int | None] = [None] * len(injections)
     starts = [each.start_ms for each in injections]
@@ -75,8 +88,7 @@ def outcome(
         number = bisect_right(starts, one.found_ms) - 1
         if number >= 0 and delays[number] is None and _finds(one, injections[number]):
             delays[number] = one.found_ms - starts[number]
-    inside_ms = sum(each.end_ms - each.start_ms for each in injections)
-    result = Outcome(level, delays, weeks=max(span_ms - inside_ms, 1) / WEEK_MS)
+    result = Outcome(level, delays)
     for series, each in marks.items():
         result.false += [
             (series, cluster) for cluster in each.clusters if not _touches(cluster, injections, starts)

@@ -93,7 +93,7 @@ def _draw(shop: Shop, day: datetime, kind: Kind, chance: random.Random) -> Injec
     if baseline is None or day.date() in baseline.closed or day.date().toordinal() not in shop.history.days:
         return None
     by_stratum: dict[str, list[int]] = {}
-    for minute in range(start, start + 1440, 5):
+    for minute in range(start, start + 1440):
         expected = baseline.expected(TOTAL, minute, minute + 10).low
         if expected >= LEAST_EXPECTED:
             by_stratum.setdefault(stratum_of(expected), []).append(minute)

@@ -15,6 +15,7 @@ from flink_jobs.order_rate_alarm.recorded import RecordedOrder
 from flink_jobs.order_rate_alarm.rules import Rules
 
 TICK_MS = 60_000
+"""The live clock ticks each second; between two minutes there is nothing to judge, so once a minute finds the same."""
 
 
 class Found(NamedTuple):
@@ -39,7 +40,11 @@ class Run:
 
 
 def run(shop: Shop, orders: Sequence[RecordedOrder], rules: Rules) -> Run:
-    """Let the detector see orders as they come, its clock tick each minute, and each baseline when it was there."""
+    """Let the detector see orders as they come, its clock tick each minute, and each baseline when it was there.
+
+    The clock ticks when the grace past a whole minute is over: that is when the live job judges the minute.
+    """
+    grace_ms = rules.grace_s * 1000
     result = Run()
     detector = Detector(rules, None)
     now_ms = orders[0].ordered_at_ms
@@ -48,7 +53,7 @@ def run(shop: Shop, orders: Sequence[RecordedOrder], rules: Rules) -> Run:
     coming = next(baselines, None)
     spent_ns = sampled = 0
     for number, order in enumerate(orders):
-        tick_ms = (now_ms // TICK_MS + 1) * TICK_MS
+        tick_ms = _next_tick(now_ms, grace_ms)
         while tick_ms <= order.ordered_at_ms:
             now_ms = tick_ms
             while coming is not None and coming[0] <= now_ms:
@@ -67,10 +72,14 @@ def run(shop: Shop, orders: Sequence[RecordedOrder], rules: Rules) -> Run:
         detector.changed()
         spent_ns, sampled = spent_ns + time.thread_time_ns() - began, sampled + 1
     for _ in range(0, (rules.resolve_s + rules.grace_s) * 1000 + 2 * TICK_MS, TICK_MS):
-        now_ms = (now_ms // TICK_MS + 1) * TICK_MS
+        now_ms = _next_tick(now_ms, grace_ms)
         result.records += detector.on_clock(now_ms)
     result.order_us = spent_ns / max(1, sampled) / 1000
     return result
+
+
+def _next_tick(now_ms: int, grace_ms: int) -> int:
+    return ((now_ms - grace_ms) // TICK_MS + 1) * TICK_MS + grace_ms
 
 
 def _seen(shop: Shop, order: RecordedOrder) -> OrderSeen:
