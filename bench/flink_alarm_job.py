@@ -26,7 +26,7 @@ def main(who: str, folder: Path) -> None:
     path = (folder / "orders").as_uri()
     options = {"connector": "filesystem", "path": path, "source.monitor-interval": "1 s"}
     if who == "alarm":
-        session.execute_sql(tables.create("orders", tables.RAW, {**options, "format": "raw"}))
+        session.execute_sql(tables.create("orders", tables.RAW, {**options, **tables.RAW_FORMAT}))
         for stream in (job.ALARMS, job.LETTERS):
             session.execute_sql(tables.create(stream, tables.columns(stream), {"connector": "blackhole"}))
         groups = {"baselines": {"path": (folder / "baselines").as_uri()}, "rules": {"threshold_count": "0"}}

@@ -11,7 +11,10 @@ from contracts import catalog
 from contracts.model import Contract
 
 GENERATED = Path(catalog.__file__).parent / "generated" / "flink"
-RAW = "`data` BYTES"
+# Bytes as a text in which each character stands for one byte. As BYTES they would reach Python element by element:
+# 200 microseconds a record of 3.5 KB (measured). As a text of UTF-8 what is not UTF-8 would be lost.
+RAW = "`data` STRING"
+RAW_FORMAT = {"format": "raw", "raw.charset": "ISO-8859-1"}
 
 
 def create(name: str, columns: str, options: Mapping[str, str], partitioned_by: str = "") -> str:
@@ -23,7 +26,7 @@ def create(name: str, columns: str, options: Mapping[str, str], partitioned_by: 
 
 def source(name: str, options: Mapping[str, str]) -> str:
     """A table of the bytes of a stream's records, as they are: what cannot be decoded is not lost before a look."""
-    return create(name, RAW, {"connector": "kinesis", **options, "format": "raw"})
+    return create(name, RAW, {"connector": "kinesis", **options, **RAW_FORMAT})
 
 
 def sink(name: str, stream: str, options: Mapping[str, str]) -> str:
@@ -50,6 +53,11 @@ def contract_of(stream: str) -> Contract:
     """The contract of a stream's records."""
     name, _, version = str(_rendered(stream)["contract"]).partition("/")
     return catalog.contract(name, int(version))
+
+
+def record_bytes(text: str | None) -> bytes:
+    """The bytes of a record, from a column of `RAW`."""
+    return (text or "").encode("latin-1")
 
 
 def stream_name(arn: str) -> str:

@@ -63,20 +63,20 @@ def connect(session: StreamTableEnvironment, told: Properties, stream: str) -> N
 
 
 def _control(session: StreamTableEnvironment, told: Properties) -> DataStream:
-    """An empty value each second; and each file that appears in the folder of baselines, one line each."""
+    """An empty text each second; and each file that appears in the folder of baselines, one line each."""
     session.execute_sql(tables.create("clock", "`at` BOOLEAN", _CLOCK))
-    ticks = _bytes(session, "clock", lambda _: b"")
+    ticks = _texts(session, "clock", lambda _: "")
     options = _baselines(told.group("baselines"))
     if not options:
         return ticks
-    session.execute_sql(tables.create("baselines", "`document` BYTES", options))
-    return ticks.union(_bytes(session, "baselines", lambda row: bytes(row[0] or b"")))
+    session.execute_sql(tables.create("baselines", "`document` STRING", options))
+    return ticks.union(_texts(session, "baselines", lambda row: str(row[0])))
 
 
-def _bytes(session: StreamTableEnvironment, table: str, read: Callable[[Row], bytes]) -> DataStream:
+def _texts(session: StreamTableEnvironment, table: str, read: Callable[[Row], str]) -> DataStream:
     rows = session.to_data_stream(session.from_path(table))
-    name = f"{table} as bytes"
-    return rows.map(read, Types.PRIMITIVE_ARRAY(Types.BYTE())).name(name).uid(name).set_parallelism(1)
+    name = f"{table} as text"
+    return rows.map(read, Types.STRING()).name(name).uid(name).set_parallelism(1)
 
 
 def _baselines(group: Mapping[str, str]) -> dict[str, str]:

@@ -63,7 +63,7 @@ class Parse(ProcessFunction):  # type: ignore[misc]
 
     def process_element(self, value: Row, _: ProcessFunction.Context) -> Iterator[Any]:
         """Give the order of one record, or its dead letters."""
-        data = bytes(value[0] or b"")
+        data = tables.record_bytes(value[0])
         try:
             order = parsing.order_seen(data)
         except ContractViolation as violation:
@@ -122,11 +122,11 @@ class Detect(KeyedCoProcessFunction):  # type: ignore[misc]
         """Count an order."""
         yield from self._rows(self._ready().on_order(OrderSeen(*value), _now_ms(ctx)))
 
-    def process_element2(self, value: bytes | None, ctx: KeyedCoProcessFunction.Context) -> Iterator[Row]:
-        """Let a second pass (an empty value), or take a baseline."""
+    def process_element2(self, value: str, ctx: KeyedCoProcessFunction.Context) -> Iterator[Row]:
+        """Let a second pass (an empty text), or take a baseline."""
         memory = self._ready()
         if value:
-            memory.on_baseline(bytes(value))
+            memory.on_baseline(value.encode())
         yield from self._rows(memory.on_clock(_now_ms(ctx)))
         for name, figure in (memory.detector.figures() | _own_figures(memory)).items():
             self._gauges[name].show(figure)
@@ -162,8 +162,8 @@ def wire(
     """Put the functions together.
 
     Args:
-        records: rows of one column, the bytes of a record of `orders`.
-        control: bytes: empty for a second that has passed, else a baseline.
+        records: rows of the column `tables.RAW`, records of `orders`.
+        control: texts: empty for a second that has passed, else a baseline.
         stream: the physical name of the stream of orders.
 
     Returns:

@@ -7,9 +7,14 @@ from flink_jobs import tables
 
 def test_a_source_reads_bytes() -> None:
     assert tables.source("orders", {"stream.arn": "arn:o'x"}) == (
-        "CREATE TEMPORARY TABLE `orders` (\n  `data` BYTES\n) WITH (\n"
-        "  'connector' = 'kinesis',\n  'stream.arn' = 'arn:o''x',\n  'format' = 'raw'\n)"
+        "CREATE TEMPORARY TABLE `orders` (\n  `data` STRING\n) WITH (\n"
+        "  'connector' = 'kinesis',\n  'stream.arn' = 'arn:o''x',\n  'format' = 'raw',\n  'raw.charset' = 'ISO-8859-1'\n)"
     )
+
+
+def test_every_byte_is_one_character_of_a_source() -> None:
+    assert tables.record_bytes(bytes(range(256)).decode("iso-8859-1")) == bytes(range(256))
+    assert tables.record_bytes(None) == b""
 
 
 def test_a_sink_writes_a_contract_under_its_partition_key() -> None:
