@@ -32,6 +32,7 @@ GOAL_RATIO = 3.0
 ORDERS_PER_S = 100
 _FROM = 0.2
 _TIMEOUT_S = 600.0
+_LOOK_S = 0.5  # each look costs the job some milliseconds
 _COUNTED = {"alarm": "detect", "sql": "GroupAggregate"}
 _READ = re.compile(
     r'^flink_taskmanager_job_task_operator_numRecordsIn\{.*operator_name="([^"]*)".*\} (\S+)$', re.M
@@ -127,7 +128,7 @@ def _samples(
         usage = processes.usage_of_tree(process.pid)
         if usage is not None:
             yield _Sample(time.monotonic(), orders, usage.cpu_s, usage.rss_bytes)
-        time.sleep(0.1)
+        time.sleep(_LOOK_S)
 
 
 def _orders(cluster: Cluster, operator: str) -> int:
@@ -155,7 +156,7 @@ def table(rounds: list[Round], ratio: float) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Measure both and print the table."""
     parser = argparse.ArgumentParser(prog="bench.flink_alarm", description=__doc__)
-    parser.add_argument("--orders", type=int, default=60_000, help="how many both read")
+    parser.add_argument("--orders", type=int, default=150_000, help="how many both read")
     parser.add_argument("--json", action="store_true", help="for machines")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="cadabra-bench-") as name:

@@ -6,7 +6,6 @@ once. What it knows is in memory and, entry by entry, in Flink's state, from whi
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,26 +18,13 @@ from pyflink.metrics import Counter
 from contracts.validate import ContractViolation
 from flink_jobs import runtime, tables
 from flink_jobs.order_rate_alarm import parsing
-from flink_jobs.order_rate_alarm.detector import Detector, OrderSeen
+from flink_jobs.order_rate_alarm.detector import Detector
 from flink_jobs.order_rate_alarm.memory import Memory
 from flink_jobs.order_rate_alarm.record import Record
 from flink_jobs.order_rate_alarm.rules import Rules
 
 _ALARM = tables.contract_of("order-rate-alarms").struct
 _LETTER = tables.contract_of("rejected").struct
-_ORDER = Types.TUPLE(
-    [
-        Types.STRING(),
-        Types.STRING(),
-        Types.LONG(),
-        Types.LONG(),
-        Types.STRING(),
-        Types.DOUBLE(),
-        Types.STRING(),
-        Types.STRING(),
-    ]
-)
-"""The fields of OrderSeen, in their order."""
 _REJECTED = OutputTag("rejected", runtime.row_type(_LETTER))
 _EVERYTHING = "all"
 METRICS = "order_rate_alarm"
@@ -72,7 +58,7 @@ class Parse(ProcessFunction):  # type: ignore[misc]
                 yield _REJECTED, runtime.to_row(_LETTER, letter)
             return
         self._parsed.inc()
-        yield dataclasses.astuple(order)
+        yield parsing.to_text(order)
 
 
 class Shown:
@@ -118,9 +104,9 @@ class Detect(KeyedCoProcessFunction):  # type: ignore[misc]
         self._heartbeats.inc(0)
         self._gauges = {name: Shown(group.counter(name)) for name in figures}
 
-    def process_element1(self, value: Any, ctx: KeyedCoProcessFunction.Context) -> Iterator[Row]:
+    def process_element1(self, value: str, ctx: KeyedCoProcessFunction.Context) -> Iterator[Row]:
         """Count an order."""
-        yield from self._rows(self._ready().on_order(OrderSeen(*value), _now_ms(ctx)))
+        yield from self._rows(self._ready().on_order(parsing.from_text(value), _now_ms(ctx)))
 
     def process_element2(self, value: str, ctx: KeyedCoProcessFunction.Context) -> Iterator[Row]:
         """Let a second pass (an empty text), or take a baseline."""
@@ -169,7 +155,7 @@ def wire(
     Returns:
         rows of `order_rate_alarm/1`, rows of `rejected/1`.
     """
-    orders = records.process(Parse(stream), _ORDER).name("parse").uid("parse")
+    orders = records.process(Parse(stream), Types.STRING()).name("parse").uid("parse")
     alarms = (
         orders.key_by(lambda _: _EVERYTHING, Types.STRING())
         .connect(control.key_by(lambda _: _EVERYTHING, Types.STRING()))

@@ -8,7 +8,8 @@ from flink_jobs import tables
 def test_a_source_reads_bytes() -> None:
     assert tables.source("orders", {"stream.arn": "arn:o'x"}) == (
         "CREATE TEMPORARY TABLE `orders` (\n  `data` STRING\n) WITH (\n"
-        "  'connector' = 'kinesis',\n  'stream.arn' = 'arn:o''x',\n  'format' = 'raw',\n  'raw.charset' = 'ISO-8859-1'\n)"
+        "  'connector' = 'kinesis',\n  'stream.arn' = 'arn:o''x',\n  'format' = 'raw',\n"
+        "  'raw.charset' = 'ISO-8859-1'\n)"
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from contracts import catalog, codec
 from contracts.validate import ContractViolation, faults
-from flink_jobs.order_rate_alarm.parsing import order_seen, rejected
+from flink_jobs.order_rate_alarm.parsing import from_text, order_seen, rejected, to_text
 from tests.orders import a_line, one_part
 
 EXAMPLES = catalog.ROOT / "examples" / "order" / "1"
@@ -23,6 +23,12 @@ def test_an_order_is_counted_at_its_earliest_line_with_its_value() -> None:
     assert (seen.source, seen.order_id, seen.kind, seen.country) == ("shop", "o1", "sale", "United Kingdom")
     assert (seen.ordered_at_ms, seen.ingested_at_ms) == (1_321_783_200_250, 1_321_783_202_000)
     assert (seen.value, seen.currency) == (4.0, "GBP")
+
+
+def test_an_order_is_the_same_after_its_way_as_a_text() -> None:
+    seen = order_seen(codec.encode(one_part("o1", [a_line(unit_price="0.1")], country="Côte d'Ivoire")))
+
+    assert from_text(to_text(seen)) == seen
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.invalid.json")), ids=lambda path: path.stem)
