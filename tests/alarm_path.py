@@ -46,7 +46,10 @@ class AlarmPath:
         return self.folder / "baselines"
 
     async def start(
-        self, rules: Mapping[str, str] | None = None, checkpoint_interval_s: float = 1.0, **settings: str
+        self,
+        rules: Mapping[str, str] | None = None,
+        settings: Mapping[str, str] | None = None,
+        checkpoint_interval_s: float = 1.0,
     ) -> ServiceProcess:
         """Start the job from its newest snapshot and wait until it runs."""
         environment = {
@@ -57,7 +60,7 @@ class AlarmPath:
             "CADABRA_FLINK_FOLDER": str(self.folder / "flink"),
             "CADABRA_FLINK_CHECKPOINT_INTERVAL_S": str(checkpoint_interval_s),
             "CADABRA_FLINK_OVERRIDES": json.dumps({"rules": dict(rules or {})}),
-            **settings,
+            **(settings or {}),
         }
         self.folder.mkdir(parents=True, exist_ok=True)
         self.job = await processes.start_module(

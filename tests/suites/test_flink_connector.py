@@ -38,7 +38,7 @@ async def test_nothing_is_lost_over_a_split_a_merge_and_a_restore(
         alarm_path(engines, namespace, tmp_path / "job") as path,
         sdk("kinesis", engines.kinesis) as kinesis,
     ):
-        await path.start(**settings)
+        await path.start(settings=settings)
         await put(path, sent)
         await until(lambda: all_out(path, sent), "the first records")
         await split(kinesis, f"{namespace}-orders")
@@ -50,7 +50,7 @@ async def test_nothing_is_lost_over_a_split_a_merge_and_a_restore(
         assert path.job is not None
         path.job.kill9_tree()
         await put(path, sent)
-        await path.start(**settings)
+        await path.start(settings=settings)
         await put(path, sent)
         await until(lambda: all_out(path, sent), "every record, after a restore", 60)
         ids = {letter["rejected_id"] for letter in await path.orders.rejected()}

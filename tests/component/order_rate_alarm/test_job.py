@@ -125,7 +125,7 @@ async def test_a_snapshot_an_upgrade_and_a_surge_that_began_before_it(path: Alar
         "CADABRA_BASELINES_FOLDER": str(path.baselines),
         "CADABRA_FLINK_PROGRAM": str(path.folder / "package" / "main.py"),
     }
-    await path.start(RULES, **settings)
+    await path.start(RULES, settings)
     await send(path, [order_at(f"half-{at}", start_ms + at * 100) for at in range(3, 10)])
 
     async def fired() -> list[dict[str, object]]:
