@@ -45,7 +45,7 @@ class Rules:
         300, 60, 3600, "Seconds between the ends of two of those; `drop_window_s` is a multiple."
     )
     surge_probability: float = _rule(
-        1e-3,
+        4e-4,
         0,
         0.1,
         "A window is a surge if the baseline gives a count this high at most this probability; 0: off.",
