@@ -17,6 +17,8 @@ _WALKED_TO = 1e-9
 _WALKED_UP_TO = 300.0
 """Up to this mean: past 700 the first term would be no number any more."""
 _SILENT_UP_TO = 1e6
+_LARGEST_SIZE = 1e6
+"""Past it the law is Poisson's to six digits, and the logarithms of the gamma function would cancel."""
 
 
 class CountLaw(NamedTuple):
@@ -28,41 +30,23 @@ class CountLaw(NamedTuple):
     def size(self, mean: float) -> float:
         """The negative binomial's size for a mean; infinite where it is Poisson's."""
         excess = self.clumping + self.drift * mean
-        return mean / excess if excess > 0 else math.inf
+        return mean / excess if excess > mean / _LARGEST_SIZE else math.inf
 
     def mass(self, count: int, mean: float) -> float:
         """P(N = count)."""
         return mass(count, mean, self.size(mean))
 
     def at_least(self, count: int, mean: float) -> float:
-        """P(N >= count); far in the tail it is summed outward, so that 1e-30 is not 0."""
+        """P(N >= count); far in the tail it keeps its digits: 1e-30 is not 0."""
         if count <= 0:
             return 1.0
-        if mean <= 0:
-            return 0.0
-        if count <= mean:
-            return 1.0 - self.at_most(count - 1, mean)
-        size = self.size(mean)
-        term = total = mass(count, mean, size)
-        n = count
-        while term > total * _NEGLIGIBLE:
-            term *= _ratio(n, mean, size)
-            total += term
-            n += 1
-        return min(1.0, total)
+        return self._above(count, mean) if count > mean else 1.0 - self._below(count - 1, mean)
 
     def at_most(self, count: int, mean: float) -> float:
-        """P(N <= count), summed from the largest term so that small values keep their digits."""
+        """P(N <= count); far in the tail it keeps its digits."""
         if count < 0:
             return 0.0
-        if mean <= 0:
-            return 1.0
-        size = self.size(mean)
-        term = total = mass(count, mean, size)
-        for n in range(count, 0, -1):
-            term /= _ratio(n - 1, mean, size)
-            total += term
-        return min(1.0, total)
+        return self._below(count, mean) if count < mean else 1.0 - self._above(count + 1, mean)
 
     def upper_limit(self, probability: float, mean: float) -> int:
         """The smallest count with P(N >= count) at most `probability`."""
@@ -100,6 +84,27 @@ class CountLaw(NamedTuple):
             middle = (low + high) / 2
             low, high = (middle, high) if self.at_most(0, middle) > probability else (low, middle)
         return high
+
+    def _above(self, count: int, mean: float) -> float:
+        """P(N >= count) for a count above the mean: summed from the largest term outward."""
+        if mean <= 0:
+            return 0.0
+        size = self.size(mean)
+        term = total = mass(count, mean, size)
+        while term > total * _NEGLIGIBLE:
+            term *= _ratio(count, mean, size)
+            total += term
+            count += 1
+        return total
+
+    def _below(self, count: int, mean: float) -> float:
+        """P(N <= count) for a count below the mean: summed from the largest term down."""
+        size = self.size(mean)
+        term = total = mass(count, mean, size)
+        for n in range(count, 0, -1):
+            term /= _ratio(n - 1, mean, size)
+            total += term
+        return total
 
     def _upper_limit_by_halving(self, probability: float, mean: float) -> int:
         low, high = 0, 1
