@@ -160,6 +160,6 @@ def table() -> str:
     for each in fields(Rules):
         low, high = each.metadata["low"], each.metadata["high"]
         rows.append(
-            f"| `{each.name}` | {each.type}, {low:g} to {high:g} | `{each.default:g}` | {each.metadata['meaning']} |"
+            f"| `{each.name}` | {each.type}, {low:.12g} to {high:.12g} | `{each.default:.12g}` | {each.metadata['meaning']} |"
         )
     return "\n".join(rows) + "\n"
