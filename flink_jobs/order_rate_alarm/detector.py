@@ -195,7 +195,9 @@ class Detector:
 
     def _tick(self, now_ms: int) -> None:
         if not self._ledger.started_ms:
+            # Until each shard was heard of, nobody knows whether one is read from behind.
             self._ledger.started_ms = now_ms
+            self._behind_until_ms = now_ms + self._rules.behind_hold_s * 1000
         self._now_ms = now_ms
         self._clock.tick(now_ms)
         while self._waiting and self._waiting[0][0] * 1000 <= now_ms:
@@ -228,13 +230,14 @@ class Detector:
         frontier = self._frontier
         if frontier is None:
             return []
+        behind = now_ms < self._behind_until_ms
         target = (self._clock.reading_ms - self._grace_ms) // 60_000
-        if target > frontier and now_ms >= self._behind_until_ms:
+        if target > frontier and not behind:
             self._advance(frontier, target, now_ms)
             frontier = target
         incidents = self._judging.incidents
         frontier_ms = frontier * 60_000
-        return incidents.settle(frontier_ms, now_ms) if incidents.due(frontier_ms) else []
+        return incidents.settle(frontier_ms, now_ms, behind) if incidents.due(frontier_ms) else []
 
     def _advance(self, frontier: int, target: int, now_ms: int) -> None:
         for minute in range(frontier + 1, target + 1):

@@ -1,10 +1,8 @@
-"""How order counts vary around what is expected: tails, limits, and the chance of none at all.
+"""The negative binomial law of order counts: tails, limits, and the chance of none at all.
 
-The law is a negative binomial one, with now and then a burst: orders that are keyed in at one go, which every shop
-has and which no gamma-distributed rate explains. A count of mean m whose variance is m (1 + clumping + drift m) has
-the size m / (clumping + drift m): `clumping` is what orders that come in bunches add, `drift` what a day that is
-better or worse as a whole adds. Where both are 0 it is Poisson's.
-Source: Hilbe, "Negative Binomial Regression", 2nd ed., Cambridge 2011, chapters 8 (NB-P family) and 13 (mixtures).
+A count of mean m whose variance is m (1 + clumping + drift m) has the size m / (clumping + drift m): `clumping` is
+what orders that come in bunches add, `drift` what a day that is better or worse as a whole adds. Where both are 0 it
+is Poisson's. Source: Hilbe, "Negative Binomial Regression", 2nd ed., Cambridge 2011, chapter 8 (NB-P family).
 """
 
 from __future__ import annotations
@@ -14,63 +12,52 @@ import random
 from typing import NamedTuple
 
 _NEGLIGIBLE = 1e-17
-BURST_SIZE = 2.0
-"""Size of the negative binomial count of a window with a burst: from a handful to many times the mean."""
-
-
-class Part(NamedTuple):
-    """One negative binomial part of a law, and its weight."""
-
-    weight: float
-    mean: float
-    size: float
+_WALKED_TO = 1e-9
+"""Down to this probability a limit is found by walking up from 0, which 16 digits allow and costs least."""
+_WALKED_UP_TO = 300.0
+"""Up to this mean: past 700 the first term would be no number any more."""
+_SILENT_UP_TO = 1e6
+_LARGEST_SIZE = 1e6
+"""Past it the law is Poisson's to six digits, and the logarithms of the gamma function would cancel."""
 
 
 class CountLaw(NamedTuple):
-    """The law of a count, for any mean.
-
-    Args:
-        clumping, drift: without bursts, variance = mean (1 + clumping + drift mean).
-        burst_share: of busy windows that hold a burst; of a window of mean m it is m / (1 + m) of this.
-        burst_mean: orders that a burst adds.
-    """
+    """The law of a count, for any mean: variance = mean (1 + clumping + drift mean)."""
 
     clumping: float
     drift: float
-    burst_share: float = 0.0
-    burst_mean: float = 0.0
 
-    def parts(self, mean: float) -> list[Part]:
-        """Its negative binomial parts; together they have the mean."""
-        share = self.burst_share * mean / (1 + mean)
-        plain = mean - share * self.burst_mean
-        if share <= 0 or plain <= 0:
-            return [Part(1.0, mean, self._size(mean))]
-        return [Part(1 - share, plain, self._size(plain)), Part(share, plain + self.burst_mean, BURST_SIZE)]
+    def size(self, mean: float) -> float:
+        """The negative binomial's size for a mean; infinite where it is Poisson's."""
+        excess = self.clumping + self.drift * mean
+        return mean / excess if excess > mean / _LARGEST_SIZE else math.inf
 
     def mass(self, count: int, mean: float) -> float:
         """P(N = count)."""
-        return sum(weight * nb_mass(count, part, size) for weight, part, size in self.parts(mean))
+        return mass(count, mean, self.size(mean))
 
     def at_least(self, count: int, mean: float) -> float:
-        """P(N >= count)."""
-        return sum(weight * nb_at_least(count, part, size) for weight, part, size in self.parts(mean))
+        """P(N >= count); far in the tail it keeps its digits: 1e-30 is not 0."""
+        if count <= 0:
+            return 1.0
+        return self._above(count, mean) if count > mean else 1.0 - self._below(count - 1, mean)
 
     def at_most(self, count: int, mean: float) -> float:
-        """P(N <= count)."""
-        return sum(weight * nb_at_most(count, part, size) for weight, part, size in self.parts(mean))
+        """P(N <= count); far in the tail it keeps its digits."""
+        if count < 0:
+            return 0.0
+        return self._below(count, mean) if count < mean else 1.0 - self._above(count + 1, mean)
 
     def upper_limit(self, probability: float, mean: float) -> int:
         """The smallest count with P(N >= count) at most `probability`."""
-        parts = self.parts(mean)
-        if probability < _WALKED_TO or parts[-1].mean > _WALKED_UP_TO:
+        if probability < _WALKED_TO or mean > _WALKED_UP_TO:
             return self._upper_limit_by_halving(probability, mean)
-        terms = [weight * nb_mass(0, part, size) for weight, part, size in parts]
-        count, left = 0, 1.0 - sum(terms)
+        size, count = self.size(mean), 0
+        term = mass(0, mean, size)
+        left = 1.0 - term
         while left > probability:
-            for n, (_, part, size) in enumerate(parts):
-                terms[n] *= _ratio(count, part, size)
-                left -= terms[n]
+            term *= _ratio(count, mean, size)
+            left -= term
             count += 1
         return count + 1
 
@@ -98,9 +85,26 @@ class CountLaw(NamedTuple):
             low, high = (middle, high) if self.at_most(0, middle) > probability else (low, middle)
         return high
 
-    def _size(self, mean: float) -> float:
-        excess = self.clumping + self.drift * mean
-        return mean / excess if excess > 0 else math.inf
+    def _above(self, count: int, mean: float) -> float:
+        """P(N >= count) for a count above the mean: summed from the largest term outward."""
+        if mean <= 0:
+            return 0.0
+        size = self.size(mean)
+        term = total = mass(count, mean, size)
+        while term > total * _NEGLIGIBLE:
+            term *= _ratio(count, mean, size)
+            total += term
+            count += 1
+        return total
+
+    def _below(self, count: int, mean: float) -> float:
+        """P(N <= count) for a count below the mean: summed from the largest term down."""
+        size = self.size(mean)
+        term = total = mass(count, mean, size)
+        for n in range(count, 0, -1):
+            term /= _ratio(n - 1, mean, size)
+            total += term
+        return total
 
     def _upper_limit_by_halving(self, probability: float, mean: float) -> int:
         low, high = 0, 1
@@ -113,14 +117,9 @@ class CountLaw(NamedTuple):
 
 
 POISSON = CountLaw(0.0, 0.0)
-_WALKED_TO = 1e-9
-"""Down to this probability a limit is found by walking up from 0, which 16 digits allow and costs least."""
-_WALKED_UP_TO = 300.0
-"""Up to this mean: past 700 the first term would be no number any more."""
-_SILENT_UP_TO = 1e6
 
 
-def nb_mass(count: int, mean: float, size: float) -> float:
+def mass(count: int, mean: float, size: float) -> float:
     """P(N = count) of the negative binomial law, of Poisson's if the size is infinite."""
     if count < 0:
         return 0.0
@@ -131,36 +130,6 @@ def nb_mass(count: int, mean: float, size: float) -> float:
     share = mean / (mean + size)
     log_choose = math.lgamma(count + size) - math.lgamma(size) - math.lgamma(count + 1)
     return math.exp(log_choose - size * math.log1p(mean / size) + count * math.log(share))
-
-
-def nb_at_most(count: int, mean: float, size: float) -> float:
-    """P(N <= count), summed from the largest term so that small values keep their digits."""
-    if count < 0:
-        return 0.0
-    if mean <= 0:
-        return 1.0
-    term = total = nb_mass(count, mean, size)
-    for n in range(count, 0, -1):
-        term /= _ratio(n - 1, mean, size)
-        total += term
-    return min(1.0, total)
-
-
-def nb_at_least(count: int, mean: float, size: float) -> float:
-    """P(N >= count); far in the tail it is summed outward, so that 1e-30 is not 0."""
-    if count <= 0:
-        return 1.0
-    if mean <= 0:
-        return 0.0
-    if count <= mean:
-        return 1.0 - nb_at_most(count - 1, mean, size)
-    term = total = nb_mass(count, mean, size)
-    n = count
-    while term > total * _NEGLIGIBLE:
-        term *= _ratio(n, mean, size)
-        total += term
-        n += 1
-    return min(1.0, total)
 
 
 def draw(mean: float, chance: random.Random) -> int:

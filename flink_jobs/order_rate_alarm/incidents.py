@@ -128,12 +128,17 @@ class Incidents:
         """Whether `settle` may have something to say."""
         return bool(self._dirty) or frontier_ms >= self._next_check_ms
 
-    def settle(self, frontier_ms: int, detected_ms: int) -> list[Record]:
-        """Say what changed; what is quiet up to the frontier for long enough is over."""
+    def settle(self, frontier_ms: int, detected_ms: int, behind: bool = False) -> list[Record]:
+        """Say what changed; what is quiet up to the frontier for long enough is over.
+
+        Args:
+            behind: orders of the past still come in; of drops and silences nothing is said until they are there.
+        """
         due = {series for series, check_ms in self._checks.items() if frontier_ms >= check_ms}
-        series, self._dirty = self._dirty | due, set()
+        series = {each for each in self._dirty | due if each.direction == "surge" or not behind}
+        self._dirty -= series
         records: list[Record] = []
-        for each in sorted(series):
+        for each in sorted(series, key=_worldwide_first):
             self._checks.pop(each, None)
             records += self._settle(each, frontier_ms, detected_ms)
         self._next_check_ms = min(self._checks.values(), default=float("inf"))
@@ -275,6 +280,11 @@ def incident_id(series: Series, started_ms: int) -> str:
     """The same for the same rule, key, direction and start, whoever finds it and when."""
     text = "\n".join((*series, timestamp_of(started_ms)))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16].hex()
+
+
+def _worldwide_first(series: Series) -> tuple[bool, Series]:
+    """A country's incident is a part of the worldwide one, if there is one: that has to be known first."""
+    return series.key.startswith("country:"), series
 
 
 def _mark_key(series: Series, mark: Mark) -> str:

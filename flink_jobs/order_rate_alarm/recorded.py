@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import lzma
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -60,13 +60,12 @@ def read(path: Path, time_zone: str = SHOP_TIME_ZONE) -> list[RecordedOrder]:
     """
     instant = _instants(time_zone)
     found: dict[str, tuple[int, str, float]] = {}
-    for invoice, quantity, time, price, country in _rows(path):
-        value = int(quantity) * float(price)
+    for invoice, country, at_ms, value in _rows(path, instant):
         known = found.get(invoice)
         if known is None:
-            found[invoice] = (instant(time), country, value)
+            found[invoice] = (at_ms, country, value)
         else:
-            found[invoice] = (min(known[0], instant(time)), known[1], known[2] + value)
+            found[invoice] = (min(known[0], at_ms), known[1], known[2] + value)
     orders = [
         RecordedOrder(at, invoice, country, value, kind_of_invoice(invoice, 1))
         for invoice, (at, country, value) in found.items()
@@ -74,7 +73,7 @@ def read(path: Path, time_zone: str = SHOP_TIME_ZONE) -> list[RecordedOrder]:
     return sorted(orders, key=lambda order: order.ordered_at_ms)
 
 
-def _rows(path: Path) -> Iterator[tuple[str, str, str, str, str]]:
+def _rows(path: Path, instant: Callable[[str], int]) -> Iterator[tuple[str, str, int, float]]:
     opener = lzma.open if path.suffix == ".xz" else open
     with opener(path, "rt", encoding="utf-8", newline="") as file:
         rows = csv.reader(file, strict=True)
@@ -83,12 +82,12 @@ def _rows(path: Path) -> Iterator[tuple[str, str, str, str, str]]:
         try:
             for row in rows:
                 invoice, _, _, quantity, time, price, _, country = row
-                yield invoice, quantity, time, price, country
+                yield invoice, country, instant(time), int(quantity) * float(price)
         except (ValueError, csv.Error) as error:
             raise WrongFile(f"{path}, line {rows.line_num}: {error}") from error
 
 
-def _instants(time_zone: str):  # type: ignore[no-untyped-def]
+def _instants(time_zone: str) -> Callable[[str], int]:
     zone = ZoneInfo(time_zone)
 
     @lru_cache(maxsize=4096)

@@ -45,7 +45,7 @@ class Rules:
         300, 60, 3600, "Seconds between the ends of two of those; `drop_window_s` is a multiple."
     )
     surge_probability: float = _rule(
-        1e-3,
+        4e-4,
         0,
         0.1,
         "A window is a surge if the baseline gives a count this high at most this probability; 0: off.",
@@ -160,6 +160,6 @@ def table() -> str:
     for each in fields(Rules):
         low, high = each.metadata["low"], each.metadata["high"]
         rows.append(
-            f"| `{each.name}` | {each.type}, {low:g} to {high:g} | `{each.default:g}` | {each.metadata['meaning']} |"
+            f"| `{each.name}` | {each.type}, {low:.12g} to {high:.12g} | `{each.default:.12g}` | {each.metadata['meaning']} |"
         )
     return "\n".join(rows) + "\n"

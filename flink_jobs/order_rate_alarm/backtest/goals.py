@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from flink_jobs.order_rate_alarm.backtest.bound import found_once, power
+from flink_jobs.order_rate_alarm.backtest.bound import Seen, recall
 from flink_jobs.order_rate_alarm.backtest.curve import WEEK_MS, Outcome
 from flink_jobs.order_rate_alarm.backtest.injection import STRATA, Injection, Kind
 from flink_jobs.order_rate_alarm.backtest.shop import Shop
@@ -110,22 +110,21 @@ def rows(shop: Shop, injections: Sequence[Injection], outcome: Outcome, windows:
 
 
 def bound(shop: Shop, injection: Injection, false_alarm: float) -> float:
-    """The probability that the best test of ten minutes finds an injection in one of its windows.
+    """The probability that the best test of ten minutes, on the clock's grid, finds an injection.
 
-    It looks at windows on the clock's grid, one after another, and takes what the law says of each as independent
-    of the others; both make the bound higher than what can be reached on counts that hang together.
+    Args:
+        false_alarm: the probability with which it may reject a window in which nothing is wrong.
     """
     baseline = shop.baseline_at(injection.start_ms)
     if baseline is None or false_alarm <= 0:
         return 0.0
     start, end = injection.start_ms // MINUTE_MS, injection.end_ms // MINUTE_MS
-    law, powers = baseline.law(WINDOW), []
+    windows = []
     for minute in range(start // WINDOW * WINDOW, end, WINDOW):
         inside = (min(end, minute + WINDOW) - max(start, minute)) / WINDOW
         mean = round(baseline.expected(TOTAL, minute, minute + WINDOW).low, 2)
-        factor = round(1 + (injection.factor - 1) * inside, 2)
-        powers.append(power(mean, law, factor, false_alarm))
-    return found_once(powers)
+        windows.append(Seen(mean, round(1 + (injection.factor - 1) * inside, 1)))
+    return recall(windows, baseline.law(WINDOW), false_alarm)
 
 
 @dataclass(frozen=True)

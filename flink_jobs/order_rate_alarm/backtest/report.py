@@ -19,10 +19,10 @@ from flink_jobs.order_rate_alarm.record import Record
 from flink_jobs.order_rate_alarm.recorded import SHOP_CURRENCY, SHOP_TIME_ZONE, read
 from flink_jobs.order_rate_alarm.rules import Rules
 
-SENSITIVITIES = (3e-3, 2e-3, 1.4e-3, 1e-3, 7e-4, 5e-4, 3e-4, 1e-4, 1e-5)
+SENSITIVITIES = (2e-3, 1e-3, 7e-4, 5e-4, 4e-4, 3e-4, 2e-4, 1.4e-4, 1e-4, 7e-5, 5e-5, 1e-5)
 """Probabilities at which a window is unusual, of surges, drops and silences alike."""
 JOINED_WEEKS = 6
-JOINED_MOST = 1e-3
+JOINED_MOST = 2e-4
 """The larger shop is looked at from this sensitivity on: it has its one false alarm a week well below."""
 YEAR_S = 60.0
 Print = Callable[[str], None]
