@@ -159,7 +159,6 @@ def table() -> str:
     rows = ["| rule | type, range | default | meaning |", "| --- | --- | --- | --- |"]
     for each in fields(Rules):
         low, high = each.metadata["low"], each.metadata["high"]
-        rows.append(
-            f"| `{each.name}` | {each.type}, {low:.12g} to {high:.12g} | `{each.default:.12g}` | {each.metadata['meaning']} |"
-        )
+        limits = f"{each.type}, {low:.12g} to {high:.12g}"
+        rows.append(f"| `{each.name}` | {limits} | `{each.default:.12g}` | {each.metadata['meaning']} |")
     return "\n".join(rows) + "\n"
