@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 LOCAL := $(PYTHON) -m deploy.local
 SETUP := @deploy/local/prerequisites.sh && PYTHONDONTWRITEBYTECODE=1 python3.11 -m deploy.local.setup
 
-.PHONY: help setup ready up down status logs token demo test bench-consumer mutants check format lock clean
+.PHONY: help setup ready up down status logs token demo backtest test bench-consumer mutants check format lock clean flink-package
 
 help: ## list the commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,11 +34,20 @@ token: ready ## print a token: ROLE=sender|customer|operator|analyst SUBJECT=nam
 demo: ready ## send the real data through the platform, compare every line, print what it took (ONLY=orders)
 	@$(LOCAL) demo $(if $(ONLY),--only $(ONLY))
 
+backtest: ready ## the order-rate alarm over a recorded year with hidden surges and drops; curve, goals, picture (SEED=n)
+	@mkdir -p .local/backtest
+	@$(PYTHON) -m flink_jobs.order_rate_alarm backtest --orders data/online_retail.csv.xz \
+		--inject $(or $(SEED),$(shell date +%s)) --out .local/backtest/alarms.jsonl --svg .local/backtest/week.svg
+	@echo "alarms and picture: .local/backtest/"
+
 test: ready ## run the tests (TIER=unit|simulation|suites|component|fault|system for one tier)
 	@$(PYTHON) -m deploy.local.tiers $(TIER)
 
 bench-consumer: ready ## our consumer group beside async-kinesis: cost, take-over, reshard, loss (QUICK=1, JSON=1)
 	@$(PYTHON) -m bench.consumer $(if $(QUICK),--quick) $(if $(JSON),--json)
+
+flink-package: ready ## the zip of the alarm job for Managed Service for Apache Flink
+	@$(PYTHON) -m deploy.local.flink_package
 
 mutants: ready ## change the consumer group's core in small ways; a test has to notice each (minutes)
 	@$(PYTHON) -m tests.mutation
@@ -46,7 +55,7 @@ mutants: ready ## change the consumer group's core in small ways; a test has to 
 check: ready ## format, lint, strict types, import rules, contracts
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy contracts services deploy tests
+	.venv/bin/mypy contracts services flink_jobs deploy tests
 	.venv/bin/lint-imports
 	$(PYTHON) -m contracts check
 

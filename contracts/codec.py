@@ -23,6 +23,7 @@ __all__ = [
     "Fault",
     "Order",
     "OrderLine",
+    "OrderRateAlarm",
     "Rejected",
     "RejectedDetail",
     "decoder",
@@ -47,6 +48,12 @@ Description = Annotated[str, Meta(max_length=1000)]
 Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 Traceparent = Annotated[str, Meta(min_length=55, max_length=55, pattern=_TRACEPARENT)]
 Position = Annotated[str, Meta(min_length=1, max_length=128)]
+NotNegative = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+RuleName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]{0,63}\Z")]
+Resolution = Annotated[str, Meta(min_length=6, max_length=9, pattern=r"^(recovered|merged|withdrawn)\Z")]
+CountedKey = Annotated[
+    str, Meta(min_length=1, max_length=72, pattern=r"^(total|country:[^\u0000-\u001f\u007f-\u009f]+)\Z")
+]
 Reason = Literal[
     "invalid_json",
     "contract_violation",
@@ -130,8 +137,35 @@ class Rejected(Struct, frozen=True, kw_only=True):
     trace: Traceparent | None = None
 
 
-_T = TypeVar("_T", Order, Rejected)
+class OrderRateAlarm(Struct, frozen=True, kw_only=True, gc=False):
+    """One state change of one incident: a record of `order_rate_alarm/1`."""
+
+    incident_id: Hash
+    rule: RuleName
+    key: CountedKey
+    direction: Literal["surge", "drop", "silence"]
+    state: Literal["firing", "resolved"]
+    rank: NotNegative
+    resolution: Resolution | None
+    merged_into: Hash | None
+    started_at: str
+    window_start: str
+    window_end: str
+    observed: NotNegative
+    expected: float | None
+    expected_low: float | None
+    expected_high: float | None
+    probability: float | None
+    severity: Literal["info", "warning", "critical"]
+    value_at_stake: str | None
+    currency: Currency | None
+    baseline_version: Identifier | None
+    detected_at: str
+
+
+_T = TypeVar("_T", Order, Rejected, OrderRateAlarm)
 _is_price = decimal_check(18, 4)
+_is_value = decimal_check(18, 2)
 _has_control = re.compile(r"[\u0000-\u001f\u007f-\u009f]").search
 _encoder = msgspec.json.Encoder()
 Bytes = bytes | bytearray | memoryview
@@ -168,9 +202,24 @@ def _rejected_holds(rejected: Rejected, _: str) -> bool:
     return is_timestamp(rejected.rejected_at)
 
 
-def _deep(text: str, objects: int) -> bool:
+def _alarm_holds(alarm: OrderRateAlarm, _: str) -> bool:
+    times = (alarm.started_at, alarm.window_start, alarm.window_end, alarm.detected_at)
+    return all(map(is_timestamp, times)) and (alarm.value_at_stake is None or _is_value(alarm.value_at_stake))
+
+
+def _deep(text: str, objects: int, arrays: int) -> bool:
     # With exactly the brackets that the record itself needs nothing else can be nested; else count properly.
-    return (text.count("{") != objects or text.count("[") != 1) and validate.too_deep(text)
+    return (text.count("{") != objects or text.count("[") != arrays) and validate.too_deep(text)
+
+
+def _brackets(record: Order | Rejected | OrderRateAlarm) -> tuple[int, int]:
+    """How many objects and arrays the record's own fields are written with."""
+    match record:
+        case Order():
+            return len(record.lines) + 1, 1
+        case Rejected():
+            return len(record.details) + 1, 1
+    return 1, 0
 
 
 def _decoder(
@@ -183,8 +232,7 @@ def _decoder(
         try:
             text = str(data, "utf-8")
             record = fast.decode(text)
-            items = len(record.lines) if isinstance(record, Order) else len(record.details)
-            if holds(record, text) and not _deep(text, items + 1):
+            if holds(record, text) and not _deep(text, *_brackets(record)):
                 return record
         except (UnicodeDecodeError, msgspec.MsgspecError, RecursionError):
             pass
@@ -196,6 +244,7 @@ def _decoder(
 _DECODERS = {
     ("order", 1): _decoder("order", 1, Order, _order_holds),
     ("rejected", 1): _decoder("rejected", 1, Rejected, _rejected_holds),
+    ("order_rate_alarm", 1): _decoder("order_rate_alarm", 1, OrderRateAlarm, _alarm_holds),
 }
 
 
@@ -203,7 +252,11 @@ _DECODERS = {
 def decoder(name: Literal["order"], version: Literal[1]) -> Callable[[Bytes], Order]: ...
 @overload
 def decoder(name: Literal["rejected"], version: Literal[1]) -> Callable[[Bytes], Rejected]: ...
-def decoder(name: str, version: int) -> Callable[[Bytes], Order] | Callable[[Bytes], Rejected]:
+@overload
+def decoder(name: Literal["order_rate_alarm"], version: Literal[1]) -> Callable[[Bytes], OrderRateAlarm]: ...
+def decoder(
+    name: str, version: int
+) -> Callable[[Bytes], Order] | Callable[[Bytes], Rejected] | Callable[[Bytes], OrderRateAlarm]:
     """Give the function that reads records of this contract.
 
     Returns:
@@ -216,7 +269,7 @@ def decoder(name: str, version: int) -> Callable[[Bytes], Order] | Callable[[Byt
     return _DECODERS[name, version]  # type: ignore[return-value]
 
 
-def encode(record: Order | OrderContent | OrderLine | Rejected) -> bytes:
+def encode(record: Order | OrderContent | OrderLine | Rejected | OrderRateAlarm) -> bytes:
     """Write a record, or a piece of one, as JSON in UTF-8 without blanks; checks nothing."""
     return _encoder.encode(record)
 

@@ -11,15 +11,15 @@ from contracts.catalog import Catalog
 from contracts.compatibility import breaks
 from contracts.model import Contract
 from contracts.profile import ProfileError
-from contracts.render import docs
+from contracts.render import docs, flink
 
-RENDERERS = {docs.PATH: docs.render}
+RENDERERS = (docs.pages, flink.render)
 RELEASED = "released"
 
 
 def outputs(catalog: Catalog) -> Mapping[str, str]:
     """Make every generated file: its path below `generated/`, and its text."""
-    return {path: render(catalog) for path, render in RENDERERS.items()}
+    return {path: text for render in RENDERERS for path, text in render(catalog).items()}
 
 
 def write(catalog: Catalog, root: Path) -> list[str]:

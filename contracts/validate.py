@@ -110,7 +110,7 @@ def parse(data: bytes | bytearray | memoryview) -> Any:
         raise _invalid_json(f"not JSON at character {error.pos}") from None
     except RecursionError:
         raise _invalid_json("nested too deep") from None
-    if "\\u" in text and _has_lone_surrogate(value):
+    if "\\u" in text and has_lone_surrogate(value):
         raise _invalid_json("a lone surrogate is no character")
     return value
 
@@ -158,12 +158,13 @@ def _whole_number(digits: str) -> int | float:
     return -math.inf if digits.startswith("-") else math.inf
 
 
-def _has_lone_surrogate(value: object) -> bool:
+def has_lone_surrogate(value: object) -> bool:
+    """Say whether a text or a name anywhere in it holds half of a pair of code units, which is no character."""
     if isinstance(value, str):
         return _SURROGATE.search(value) is not None
     if isinstance(value, dict):
-        return any(_has_lone_surrogate(part) for pair in value.items() for part in pair)
-    return isinstance(value, list) and any(map(_has_lone_surrogate, value))
+        return any(has_lone_surrogate(part) for pair in value.items() for part in pair)
+    return isinstance(value, list) and any(map(has_lone_surrogate, value))
 
 
 def _struct(type_: Struct, value: object, pointer: str) -> Iterator[Fault]:

@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,12 @@ class ServiceProcess:
     def kill9(self) -> None:
         """End it as a power cut would, and wait until it is gone."""
         self.process.kill()
+        self.process.wait()
+
+    def kill9_tree(self) -> None:
+        """End it and everything that it started, all at once."""
+        for pid in processes.tree(self.process.pid):
+            processes.send(pid, signal.SIGKILL)
         self.process.wait()
 
     def terminate(self) -> None:
@@ -121,27 +127,41 @@ async def start(
     Raises:
         RuntimeError: it ended, or is not ready in time; its output is in the message.
     """
-    service = launch(name if "." in name else f"services.{name}", folder, environment)
+    module = name if "." in name else f"services.{name}"
+    return await start_module(module, (), folder, environment, timeout_s)
+
+
+async def start_module(
+    module: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], timeout_s: float
+) -> ServiceProcess:
+    """Start `python -m <module> <arguments>`, which keeps a service's promises, and wait until it is ready.
+
+    Raises:
+        RuntimeError: it ended, or is not ready in time; its output is in the message.
+    """
+    service = launch(module, folder, environment, arguments)
     ready_file = service.log_file.with_suffix(".ready")
     deadline = time.monotonic() + timeout_s
     while not ready_file.exists():
         if not service.running or time.monotonic() > deadline:
             code = service.process.poll()
             service.kill9()
-            raise RuntimeError(f"{name} is not ready (exit code {code}):\n{service.log_tail()}")
+            raise RuntimeError(f"{module} is not ready (exit code {code}):\n{service.log_tail()}")
         await asyncio.sleep(0.02)
     service.ready = json.loads(ready_file.read_text(encoding="utf-8"))
     return service
 
 
-def launch(module: str, folder: Path, environment: Mapping[str, str]) -> ServiceProcess:
+def launch(
+    module: str, folder: Path, environment: Mapping[str, str], arguments: Sequence[str] = ()
+) -> ServiceProcess:
     """Start `python -m <module>` without waiting for anything; `ready` stays empty."""
     name = module.rpartition(".")[2]
     number = len(list(folder.glob(f"{name}-*.log")))
     log_file = folder / f"{name}-{number}.log"
     with log_file.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", module],
+            [sys.executable, "-m", module, *arguments],
             env={**environment, "CADABRA_READY_FILE": str(log_file.with_suffix(".ready"))},
             cwd=ROOT,
             stdin=subprocess.DEVNULL,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from contracts.catalog import OPERATOR, Catalog
 from contracts.model import (
@@ -22,6 +22,11 @@ from contracts.model import (
 )
 
 PATH = "docs/catalogue.md"
+
+
+def pages(catalog: Catalog) -> Mapping[str, str]:
+    """The one page, by its path below `generated/`."""
+    return {PATH: render(catalog)}
 
 
 def render(catalog: Catalog) -> str:

@@ -82,7 +82,12 @@ class Maker:
         return self._ports.pop(name, None) is not None
 
     def _base(self, own: dict[str, str]) -> dict[str, str]:
-        words = {"keys": self._layout.keys, "order_files": self._layout.order_files}
+        words = {
+            "keys": self._layout.keys,
+            "order_files": self._layout.order_files,
+            "flink": self._layout.flink,
+            "baselines": self._layout.baselines,
+        }
         planned = {**self._plan.environment, **own}
         urls = {f"CADABRA_{name.upper()}_ENDPOINT": url for name, url in self.engine_urls.items()}
         return {

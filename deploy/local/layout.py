@@ -68,6 +68,16 @@ class Layout:
         return self.folder / "order-files"
 
     @property
+    def flink(self) -> Path:
+        """Checkpoints of the Flink jobs of this run, and what else they write."""
+        return self.folder / "flink"
+
+    @property
+    def baselines(self) -> Path:
+        """Where a baseline is put for the alarm to take up."""
+        return self.folder / "baselines"
+
+    @property
     def endpoints_file(self) -> Path:
         """Addresses and tokens of what runs now; mode 600."""
         return self.folder / "endpoints.json"

@@ -24,6 +24,8 @@ class Service:
 
     Args:
         after: names of services that must be ready before this one starts.
+        arguments: of the module.
+        ready_timeout_s: how long it may take until it is ready.
         api: whether it serves people or other programs, so that its address is told.
         rate: names of counters of /metrics; their growth per second is its rate in `status`.
         lag: name of the gauge of /metrics that is its lag in `status`, "" without one.
@@ -31,6 +33,8 @@ class Service:
 
     name: str
     module: str
+    arguments: tuple[str, ...] = ()
+    ready_timeout_s: float = 60.0
     after: tuple[str, ...] = ()
     api: bool = False
     environment: dict[str, str] = field(default_factory=dict)
@@ -83,5 +87,5 @@ def read(path: Path = PLATFORM) -> Plan:
 
 
 def _service(row: dict[str, Any]) -> Service:
-    lists: dict[str, Any] = {name: tuple(row[name]) for name in ("after", "rate") if name in row}
+    lists: dict[str, Any] = {name: tuple(row[name]) for name in ("after", "arguments", "rate") if name in row}
     return Service(**{**row, **lists})

@@ -103,6 +103,24 @@ def usage(pid: int) -> Usage | None:
     return Usage((int(fields[11]) + int(fields[12])) / _TICKS_PER_S, int(fields[21]) * _PAGE_SIZE_BYTES)
 
 
+def usage_of_tree(pid: int) -> Usage | None:
+    """What this process and everything that it started use together; None where it is gone."""
+    found = [each for one in tree(pid) if (each := usage(one)) is not None]
+    if not found:
+        return None
+    return Usage(sum(each.cpu_s for each in found), sum(each.rss_bytes for each in found))
+
+
+def tree(pid: int) -> list[int]:
+    """This process and everything that it started, as far as it still belongs to it."""
+    pids, found = [pid], list[int]()
+    while pids:
+        found.append(pids.pop())
+        for task in Path(f"/proc/{found[-1]}/task").glob("*/children"):
+            pids += [int(child) for child in _read(task).split()]
+    return found
+
+
 def listening_addresses(pid: int) -> list[str]:
     """Where this process listens for TCP, as "127.0.0.1:4567"; an IPv6 address is given in hexadecimal.
 

@@ -11,11 +11,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local.engines import fetch, manifest
+from deploy.local.engines import fetch, flink_parts, manifest
 
 ROOT = Path(__file__).parents[2]
 ENGINES = ROOT / ".engines"
@@ -27,16 +28,19 @@ class Step:
 
     Args:
         fault: why it has to be put in place; empty where it is.
+        lane: steps of one lane go one after another, lanes go side by side.
     """
 
     title: str
     fault: Callable[[], str]
     put_in_place: Callable[[], None]
+    lane: str = ""
 
 
 def steps(root: Path, engines: Path) -> list[Step]:
     """Everything that set-up puts in place, in order."""
     environment = Environment(root / ".venv", root / "requirements" / "dev.lock")
+    flink = Environment(root / ".venv-flink", root / "requirements" / "flink.lock")
     return [
         Step("Python environment", environment.fault, environment.build),
         Step(
@@ -55,6 +59,29 @@ def steps(root: Path, engines: Path) -> list[Step]:
             lambda: fetch.install(
                 "dynamodb-launcher", engines, lambda work: fetch.dynamodb_launcher(work, engines)
             ),
+        ),
+        Step("Flink environment", flink.fault, flink.build, "flink"),
+        Step(
+            "Flink reporter",
+            lambda: flink_parts.reporter_fault(engines),
+            lambda: fetch.install(
+                flink_parts.REPORTER, engines, lambda work: flink_parts.reporter(work, flink.folder)
+            ),
+            "flink",
+        ),
+        Step(
+            "Flink connector, stand-in",
+            lambda: flink_parts.standin_fault(engines),
+            lambda: fetch.install(
+                flink_parts.STANDIN, engines, lambda work: flink_parts.standin(work, flink.folder)
+            ),
+            "flink",
+        ),
+        Step(
+            "Flink connector",
+            lambda: flink_parts.connector_fault(engines),
+            lambda: fetch.install(flink_parts.CONNECTOR, engines, flink_parts.connector),
+            "flink",
         ),
     ]
 
@@ -114,10 +141,23 @@ def run(root: Path, engines: Path, quiet: bool) -> None:
     with only_one(engines / "lock"):
         fetch.sweep(engines)
         wanted = steps(root, engines)
-        for number, step in enumerate(wanted, 1):
-            take(step, f"[{number}/{len(wanted)}] {step.title}", quiet)
+        labelled = [(step, f"[{number}/{len(wanted)}] {step.title}") for number, step in enumerate(wanted, 1)]
+        lanes = sorted({step.lane for step in wanted})
+        with ThreadPoolExecutor(len(lanes)) as pool:
+            walks = [
+                pool.submit(walk, [pair for pair in labelled if pair[0].lane == lane], quiet)
+                for lane in lanes
+            ]
+        for each in walks:
+            each.result()
     if not quiet:
         print(f"set-up complete ({time.monotonic() - started:.1f} s)")
+
+
+def walk(labelled: list[tuple[Step, str]], quiet: bool) -> None:
+    """Put the steps of one lane in place, in order; the first that fails ends it."""
+    for step, label in labelled:
+        take(step, label, quiet)
 
 
 def take(step: Step, label: str, quiet: bool) -> None:

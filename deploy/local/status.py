@@ -113,7 +113,7 @@ def _row(unit: Unit, service: Service | None, sample_s: float) -> Row:
 
 
 def _usage(unit: Unit) -> processes.Usage | None:
-    return processes.usage(unit.pid) if unit.pid is not None else None
+    return processes.usage_of_tree(unit.pid) if unit.pid is not None else None
 
 
 def _samples(unit: Unit) -> dict[str, float]:

@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import fcntl
 import os
+import shutil
 import signal
 import sys
 import time
@@ -26,7 +27,6 @@ from deploy.local.run_logs import RunLogs
 from deploy.local.state import RunState, Unit
 
 STOP_TIMEOUT_S = 30.0
-READY_TIMEOUT_S = 60.0
 MISCONFIGURED = 78
 _BACKOFF_FIRST_S, _BACKOFF_LAST_S = 0.5, 10.0
 _HEALTHY_AFTER_S = 30.0
@@ -82,6 +82,8 @@ class Supervisor:
         return 1 if failure else 0
 
     async def _start(self) -> None:
+        # Snapshots speak of positions in streams that were lost with the engines of the run that took them.
+        shutil.rmtree(self._layout.flink, ignore_errors=True)
         async with asyncio.TaskGroup() as group:
             for name in self._plan.engines:
                 group.create_task(self._start_engine(name))
@@ -173,12 +175,15 @@ class Supervisor:
         self._make.ready_file(service.name).unlink(missing_ok=True)
         unit.metrics_url = None
         return await self._spawn(
-            unit, [sys.executable, "-m", service.module], self._make.service(service, unit.restarts), ROOT
+            unit,
+            [sys.executable, "-m", service.module, *service.arguments],
+            self._make.service(service, unit.restarts),
+            ROOT,
         )
 
     async def _until_ready(self, service: Service, unit: Unit, child: Child) -> bool:
         """Wait for the ready file and a 200 from /readyz; False where the process ended or took too long."""
-        deadline = time.monotonic() + READY_TIMEOUT_S
+        deadline = time.monotonic() + service.ready_timeout_s
         while child.running:
             if ports := read_json(self._make.ready_file(service.name)):
                 metrics_url = f"http://{engine.HOST}:{ports['metrics_port']}"
@@ -189,7 +194,7 @@ class Supervisor:
                     self._change(unit, state.READY)
                     return True
             if time.monotonic() > deadline:
-                unit.message = f"was not ready in {READY_TIMEOUT_S:g} s"
+                unit.message = f"was not ready in {service.ready_timeout_s:g} s"
                 child.kill()
                 return False
             await asyncio.sleep(_POLL_S)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import cast
+from typing import Any
 
-from contracts import codec
+from contracts import codec, dead_letter
+from contracts.dead_letter import Place
+from contracts.scalars import timestamp
 from services.kernel.core import logs
 from services.kernel.core.errors import Detail
 from services.kernel.core.retry import Retry
 from services.kernel.streams.producer import Producer
-
-CHUNK_BYTES = 512 * 1024
-MAX_DETAILS = 100
-MAX_MESSAGE = 1_000
-MAX_DETAIL = 256
 
 log = logs.get("rejected")
 
@@ -69,35 +64,13 @@ class RejectedSink:
         Raises:
             ContractViolation: the reason or the place breaks the contract `rejected/1`: a bug of the caller.
         """
-        record = f"{sequence_number}.{sub_sequence}" if sub_sequence else f"{sequence_number}"
-        place = f"{self._service}|{stream}|{shard_id}|{record}|{file}|{offset}|{source}|{reason}|"
-        rejected_id = hashlib.sha256(place.encode() + data).hexdigest()[:32]
-        chunks = [data[at : at + CHUNK_BYTES] for at in range(0, len(data), CHUNK_BYTES)] or [b""]
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-        for ordinal, chunk in enumerate(chunks):
-            letter = codec.Rejected(
-                rejected_id=rejected_id,
-                reason=cast(codec.Reason, reason),
-                message=message[:MAX_MESSAGE],
-                service=self._service,
-                stream=stream,
-                shard_id=shard_id,
-                sequence_number=None if sequence_number is None else str(sequence_number),
-                file=file,
-                offset=offset,
-                source=source,
-                details=[
-                    codec.RejectedDetail(d.pointer[:MAX_DETAIL], d.reason[:MAX_DETAIL])
-                    for d in details[:MAX_DETAILS]
-                ],
-                data=base64.b64encode(chunk).decode("ascii"),
-                chunk=ordinal,
-                chunks=len(chunks),
-                size_bytes=len(data),
-                rejected_at=now,
-                trace=trace,
-            )
-            await self._put(rejected_id, codec.verify(letter))
+        place = Place(stream, shard_id, sequence_number, sub_sequence, file, offset, source)
+        pairs = [(detail.pointer, detail.reason) for detail in details]
+        now = timestamp(datetime.now(UTC))
+        rejected_id = ""
+        for letter in dead_letter.letters(self._service, place, reason, message, data, pairs, now, trace):
+            rejected_id = letter["rejected_id"]
+            await self._put(rejected_id, codec.verify(_typed(letter)))
         log.warning(
             "rejected", reason=reason, rejected_id=rejected_id, stream=stream, file=file, offset=offset
         )
@@ -105,3 +78,8 @@ class RejectedSink:
 
     async def _put(self, key: str, data: bytes) -> None:
         await self._retry.call(lambda: self._producer.put(key, data))
+
+
+def _typed(letter: dict[str, Any]) -> codec.Rejected:
+    details = [codec.RejectedDetail(**detail) for detail in letter["details"]]
+    return codec.Rejected(**{**letter, "details": details})

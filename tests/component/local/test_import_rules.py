@@ -16,6 +16,7 @@ ROOTS = "Contracts at the bottom, services on them, deployment on top"
 SDKS = "Only the adapters import a cloud SDK"
 SERVICES = "Services are independent of each other and stand on the kernel"
 KERNEL = "In the kernel: provisioning on streams and tailing, those on adapters"
+PYFLINK = "Only the Flink jobs import pyflink"
 PLAIN = "The contracts import no other library"
 
 
@@ -23,7 +24,7 @@ PLAIN = "The contracts import no other library"
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the packages, to break rules in."""
     folder = tmp_path_factory.mktemp("checkout")
-    for name in ("contracts", "services", "deploy"):
+    for name in ("contracts", "services", "flink_jobs", "deploy"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / ".importlinter", folder)
     return folder
@@ -40,6 +41,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("services/kernel/core/intruder.py", "import services.kernel.adapters.kinesis", KERNEL),
         ("services/kernel/newcomer/__init__.py", "import json", KERNEL),
         ("contracts/intruder.py", "import services.kernel.core.errors", ROOTS),
+        ("flink_jobs/intruder.py", "import services.kernel.core.errors", ROOTS),
+        ("deploy/local/intruder.py", "import flink_jobs.order_rate_alarm", DEPLOYMENT),
+        ("services/storefront/intruder.py", "import pyflink", PYFLINK),
         ("contracts/intruder.py", "import msgspec", PLAIN),
     ],
 )

@@ -9,16 +9,24 @@ import pytest
 
 from contracts import catalog
 
-SERVICES = ("order_ingest", "order_file_ingest", "dynamodb_writer", "storefront", "kernel")
+PARTIES = (
+    "services/order_ingest",
+    "services/order_file_ingest",
+    "services/dynamodb_writer",
+    "services/storefront",
+    "services/alarm_notifier",
+    "services/kernel",
+    "flink_jobs/order_rate_alarm",
+)
 
 
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
-    """The folder of contracts inside a repository that has every service's folder, and nothing else."""
+    """The folder of contracts inside a repository that has every service's and job's folder, and nothing else."""
     root = tmp_path / "contracts"
     for part in ("schemas", "streams", "tables", "examples", "generated"):
         shutil.copytree(catalog.ROOT / part, root / part)
-    for service in SERVICES:
-        (tmp_path / "services" / service).mkdir(parents=True)
-        (tmp_path / "services" / service / "__init__.py").touch()
+    for party in PARTIES:
+        (tmp_path / party).mkdir(parents=True)
+        (tmp_path / party / "__init__.py").touch()
     return root

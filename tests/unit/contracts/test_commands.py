@@ -35,7 +35,7 @@ def run(root: Path, *arguments: str) -> int:
 def test_check_is_green_on_a_complete_copy(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing stale, nothing broken: 0 and one line."""
     assert run(copied, "check") == 0, capsys.readouterr().err
-    assert "2 contracts, 2 streams, 2 tables: all is well" in capsys.readouterr().out
+    assert "3 contracts, 3 streams, 2 tables: all is well" in capsys.readouterr().out
 
 
 def add_service(root: Path, name: str) -> None:
@@ -51,7 +51,10 @@ def more_consumers(root: Path, count: int) -> None:
     for name in names:
         add_service(root, name)
     path = root / "streams/orders.toml"
-    path.write_text(path.read_text("utf-8").replace('["dynamodb_writer"]', json.dumps(names)), "utf-8")
+    path.write_text(
+        path.read_text("utf-8").replace('"dynamodb_writer"', ", ".join(f'"{name}"' for name in names)),
+        "utf-8",
+    )
 
 
 def schema(root: Path, change: Callable[[Any], object]) -> None:
@@ -137,7 +140,10 @@ def test_the_page_names_every_field_stream_and_table() -> None:
             assert f"| `{name}` |" in page
     for name in ("lines[].unit_price", "details[].pointer", "decimal(18,4)", "by_customer"):
         assert name in page
-    assert "order_ingest, order_file_ingest --> stream orders (order/1)      --> dynamodb_writer" in page
+    assert (
+        "order_ingest, order_file_ingest --> stream orders (order/1) --> dynamodb_writer, order_rate_alarm"
+        in " ".join(page.split())
+    )
     assert "```mermaid" in page
 
 

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from contracts import catalog, codec, profile, validate
-from contracts.model import Array, Contract, Decimal, Int32, Int64, String, Struct, Timestamp, Type
+from contracts.model import Array, Contract, Decimal, Double, Int32, Int64, String, Struct, Timestamp, Type
 from contracts.profile import ProfileError
 
 EVERY_TYPE: dict[str, Any] = {
@@ -137,7 +137,11 @@ def test_any_json_schema_validator_reads_our_schemas(contract: Contract) -> None
         foreign.validate(json.loads(path.read_text("utf-8")))
 
 
-STRUCTS: dict[str, type[msgspec.Struct]] = {"order/1": codec.Order, "rejected/1": codec.Rejected}
+STRUCTS: dict[str, type[msgspec.Struct]] = {
+    "order/1": codec.Order,
+    "rejected/1": codec.Rejected,
+    "order_rate_alarm/1": codec.OrderRateAlarm,
+}
 
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.title)
@@ -162,6 +166,8 @@ def shape(type_: Type) -> Any:
             return ("whole", low, high)
         case Timestamp() | Decimal():
             return ("text", 0, None)
+        case Double():
+            return "double"
     raise AssertionError(type_)
 
 
@@ -178,6 +184,8 @@ def shape_of(info: Any) -> Any:
             return ("text", info.min_length or 0, info.max_length)
         case "IntType":
             return ("whole", info.ge, info.le)
+        case "FloatType":
+            return "double"
     raise AssertionError(info)
 
 
@@ -227,7 +235,7 @@ def test_a_catalogue_that_does_not_fit_is_refused(
 def test_the_catalogue_knows_who_writes_and_reads() -> None:
     """Streams and tables are by name, with their keys."""
     loaded = catalog.load()
-    assert loaded.streams["orders"].consumers == ("dynamodb_writer",)
+    assert loaded.streams["orders"].consumers == ("dynamodb_writer", "order_rate_alarm")
     assert loaded.contract_of(loaded.streams["rejected"]).title == "rejected/1"
     history = loaded.tables["order_history"]
     assert history.range is not None

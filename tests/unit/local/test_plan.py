@@ -26,6 +26,9 @@ module = "c"
 after = ["a", "b"]
 """
 
+JOB_HOST = "deploy.local.flink_host"
+JOBS = [service for service in plan.read().services if service.module == JOB_HOST]
+
 
 def written(folder: Path, text: str) -> Path:
     path = folder / "plan.toml"
@@ -55,8 +58,16 @@ def test_every_service_that_has_a_folder_runs() -> None:
     folders = {path.parent.name for path in (ROOT / "services").glob("*/__main__.py")}
     known = plan.read()
 
-    assert {service.name for service in known.services} == folders
-    assert {service.module for service in known.services} == {f"services.{name}" for name in folders}
+    services = [service for service in known.services if service.module != JOB_HOST]
+    assert {service.name for service in services} == folders
+    assert {service.module for service in services} == {f"services.{name}" for name in folders}
+
+
+def test_every_job_that_has_a_folder_runs() -> None:
+    folders = {path.parent.name for path in (ROOT / "flink_jobs").glob("*/__main__.py")}
+
+    assert {job.name for job in JOBS} == folders
+    assert all(job.arguments == (job.name,) for job in JOBS)
 
 
 def test_every_service_of_the_contracts_runs() -> None:
@@ -67,7 +78,20 @@ def test_every_service_of_the_contracts_runs() -> None:
     assert {service.name for service in plan.read().services} == named - {"operator"}
 
 
-@pytest.mark.parametrize("service", plan.read().services, ids=lambda service: str(service.name))
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: str(job.name))
+def test_rates_of_a_job_name_metrics_that_it_declares(job: plan.Service) -> None:
+    declared = (ROOT / "flink_jobs" / job.name / "topology.py").read_text()
+    prefix = f"flink_taskmanager_job_task_operator_{job.name}_"
+
+    assert all(name.startswith(prefix) for name in job.rate)
+    assert all(f'"{name.removeprefix(prefix)}"' in declared for name in job.rate)
+
+
+@pytest.mark.parametrize(
+    "service",
+    [service for service in plan.read().services if service.module != JOB_HOST],
+    ids=lambda service: str(service.name),
+)
 def test_rates_and_lags_name_metrics_that_the_service_has(service: plan.Service) -> None:
     module = importlib.import_module(f"services.{service.name}.metrics")
     classes = [one for one in vars(module).values() if isinstance(one, type) and issubclass(one, Metrics)]

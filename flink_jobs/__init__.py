@@ -1,0 +1,1 @@
+"""Jobs on Apache Flink; each folder is one job."""

@@ -1,0 +1,1 @@
+"""Turns incidents into messages: the right people, once, with the reason."""
