@@ -30,7 +30,9 @@ class WindowSums:
         sums, limits, least = self.sums, self._limits, self._least
         unusual = []
         for end in range(step + 1, step + self._width + 1):
-            count = sums[end] = sums.get(end, 0) + 1
+            if end not in sums:
+                sums[end] = 0
+            count = sums[end] = sums[end] + 1
             if count < least:
                 continue
             limit = limits.get(end)

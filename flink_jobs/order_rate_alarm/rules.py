@@ -45,7 +45,7 @@ class Rules:
         300, 60, 3600, "Seconds between the ends of two of those; `drop_window_s` is a multiple."
     )
     surge_probability: float = _rule(
-        4e-4,
+        3e-4,
         0,
         0.1,
         "A window is a surge if the baseline gives a count this high at most this probability; 0: off.",
@@ -57,7 +57,7 @@ class Rules:
         "A window is a drop if the baseline gives a count this low at most this probability; 0: off.",
     )
     silence_probability: float = _rule(
-        1e-3,
+        3e-4,
         0,
         0.1,
         "It is silent if the baseline gives no order for so long at most this probability; 0: off.",
@@ -159,6 +159,6 @@ def table() -> str:
     rows = ["| rule | type, range | default | meaning |", "| --- | --- | --- | --- |"]
     for each in fields(Rules):
         low, high = each.metadata["low"], each.metadata["high"]
-        limits = f"{each.type}, {low:.12g} to {high:.12g}"
-        rows.append(f"| `{each.name}` | {limits} | `{each.default:.12g}` | {each.metadata['meaning']} |")
+        allowed, meaning = f"{each.type}, {low:.12g} to {high:.12g}", each.metadata["meaning"]
+        rows.append(f"| `{each.name}` | {allowed} | `{each.default:.12g}` | {meaning} |")
     return "\n".join(rows) + "\n"

@@ -27,7 +27,7 @@ class Threshold:
         self.count = rules.threshold_count
         self.window_s = rules.threshold_window_s
         self._incidents = incidents
-        self.windows = WindowSums(self.window_s, lambda _: float(self.count))
+        self.windows = WindowSums(self.window_s, lambda _: float(self.count), self.count)
 
     def on_order(self, second: int) -> None:
         """Judge the windows that hold an order."""

@@ -70,11 +70,9 @@ def backtest(options: Options, say: Print = print) -> dict[str, Any]:
     write(options.out, default.records)
     if options.svg is not None:
         options.svg.write_text(picture(shop, seen, default.records, injections), encoding="utf-8")
-    year_s = time.monotonic() - began
     figures: dict[str, Any] = {
         "orders": len(orders),
         "seed": options.seed,
-        "seconds": round(year_s, 1),
         "on_order_us": round(default.order_us, 1),
         "default_rules": _default(shop, default, injections),
     }
@@ -85,6 +83,7 @@ def backtest(options: Options, say: Print = print) -> dict[str, Any]:
             (Shop(f"{JOINED_WEEKS} times the size", larger, SHOP_TIME_ZONE, SHOP_CURRENCY), JOINED_MOST),
         )
         figures["shops"] = [_curve_figures(curve(each, options.seed, most)) for each, most in shops]
+    figures["seconds"] = round(time.monotonic() - began, 1)
     figures["goals"] = list(_goals(figures))
     _print(figures, say, options.as_json)
     return figures
