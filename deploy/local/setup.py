@@ -37,6 +37,7 @@ class Step:
 def steps(root: Path, engines: Path) -> list[Step]:
     """Everything that set-up puts in place, in order."""
     environment = Environment(root / ".venv", root / "requirements" / "dev.lock")
+    aws = Environment(root / ".venv-aws", root / "requirements" / "aws-engines.lock")
     return [
         Step("Python environment", environment.fault, environment.build),
         Step(
@@ -56,6 +57,7 @@ def steps(root: Path, engines: Path) -> list[Step]:
                 "dynamodb-launcher", engines, lambda work: fetch.dynamodb_launcher(work, engines)
             ),
         ),
+        Step("SNS engine", aws.fault, aws.build),
     ]
 
 
