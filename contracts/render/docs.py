@@ -70,7 +70,9 @@ def _flow_as_text(catalog: Catalog) -> Iterator[str]:
     ] + [
         (", ".join(table.writers), f"table {table.name}", table.readers) for table in catalog.tables.values()
     ]
-    rows += [(", ".join(topic.publishers), f"topic {topic.name}", ("people",)) for topic in catalog.topics.values()]
+    rows += [
+        (", ".join(topic.publishers), f"topic {topic.name}", ("people",)) for topic in catalog.topics.values()
+    ]
     left = max((len(row[0]) for row in rows), default=0)
     middle = max((len(row[1]) for row in rows), default=0)
     yield "```text"
