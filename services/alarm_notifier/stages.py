@@ -1,0 +1,249 @@
+"""What becomes of each message that is due, stage by stage. Pure: the world comes in as a `Situation`.
+
+in turn → inhibit → silence → dedup → group → cap; what is left is told. A message whose way was decided once (it has
+a group) goes that way however often it has to be tried.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from services.alarm_notifier.incident import HEARTBEAT, SEVERITIES, Incident, severity_rank
+from services.alarm_notifier.ledger import Ledger, Overflow
+from services.alarm_notifier.message import DIGEST, TEST, Channel, Message
+from services.alarm_notifier.silence import Silence
+
+MAX_GROUP = 40
+"""Messages that go out as one; two writes each fit into one transaction."""
+_CHANNELS: dict[str, tuple[Channel, ...]] = {
+    "": (),
+    "info": (),
+    "warning": ("webhook", "mail"),
+    "critical": ("webhook", "mail", "sms"),
+}
+_ENDS = frozenset({"resolved", "withdrawn"})
+# No order at all says of every country that it has fewer.
+_SAID_BY = {"surge": {"surge"}, "drop": {"drop", "silence"}, "silence": {"silence"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a decision rests on.
+
+    Args:
+        incidents: those that the messages are about, by id.
+        firing: all that are open now.
+        fence: of our delivery lease; a message claimed under another one was left behind.
+        in_flight: ids of messages that we are publishing now.
+    """
+
+    now_ms: int
+    fence: int
+    incidents: Mapping[str, Incident]
+    firing: Sequence[Incident] = ()
+    silences: Sequence[Silence] = ()
+    in_flight: frozenset[str] = frozenset()
+
+
+class Drop(NamedTuple):
+    """Nobody needs to know."""
+
+    message: Message
+    outcome: str
+
+
+class Hold(NamedTuple):
+    """It waits; `why` names what for."""
+
+    message: Message
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """These go out as one message.
+
+    Args:
+        quiet: ids of those that are told already under another incident's name.
+    """
+
+    messages: tuple[Message, ...]
+    channels: tuple[Channel, ...]
+    quiet: frozenset[str] = field(default=frozenset())
+
+    @property
+    def group(self) -> str:
+        """What the group is called: its first message's id."""
+        return self.messages[0].group or self.messages[0].message_id
+
+
+class _Ready(NamedTuple):
+    message: Message
+    severity: str
+    quiet: bool
+
+
+def decide(messages: Iterable[Message], situation: Situation) -> list[Drop | Hold | Tell]:
+    """What is to be done now about the open messages of the outbox."""
+    due = [message for message in in_turn(messages, situation) if message.due_ms <= situation.now_ms]
+    decisions: list[Drop | Hold | Tell] = []
+    ready: list[_Ready] = []
+    for message in due:
+        if message.decided:
+            continue
+        verdict = judged(message, situation)
+        if isinstance(verdict, _Ready):
+            ready.append(verdict)
+        else:
+            decisions.append(verdict)
+    return decisions + grouped(ready) + _again(message for message in due if message.decided)
+
+
+def in_turn(messages: Iterable[Message], situation: Situation) -> list[Message]:
+    """The first open message of each incident: the end of an incident never overtakes its beginning."""
+    first: dict[str, Message] = {}
+    for message in sorted(messages, key=lambda one: one.message_id):
+        # Tests and digests tell of no incident and wait for nothing.
+        key = message.message_id if message.incident_id in (TEST, DIGEST) else message.incident_id
+        first.setdefault(key, message)
+    # One that is claimed and not in flight was left behind, by another worker's death or a lost answer to our claim.
+    return [one for one in first.values() if one.open and one.message_id not in situation.in_flight]
+
+
+def judged(message: Message, situation: Situation) -> Drop | Hold | _Ready:
+    """One message alone: dropped, held back, or ready to go out."""
+    incident = situation.incidents.get(message.incident_id)
+    if message.record is None or incident is None:
+        return _Ready(message, message.severity, quiet=False)
+    told = incident.told_in(message.opening)
+    if message.kind in _ENDS:
+        # Even through a silence: who was told that it began is told that it is over.
+        return _Ready(message, told, quiet=False) if told else Drop(message, "never_told")
+    if message.kind == "merged":
+        return _Ready(message, "warning", quiet=True) if told else Drop(message, "never_told")
+    hindrance = _merged(incident) or silenced(message, situation) or inhibited(message, situation)
+    if message.kind == "reminder":
+        # It is never told late: the next one comes.
+        hindrance = hindrance or _needs_no_reminder(incident)
+        return Drop(message, hindrance) if hindrance else _Ready(message, told, quiet=False)
+    if hindrance:
+        still = incident.firing and incident.opening == message.opening
+        return Hold(message, hindrance) if still else Drop(message, hindrance)
+    return _Ready(message, message.severity, quiet=_continues(message, told, situation))
+
+
+def _needs_no_reminder(incident: Incident) -> str:
+    if incident.acknowledged_by:
+        return "acknowledged"
+    return "" if incident.firing else "resolved"
+
+
+def _merged(incident: Incident) -> str:
+    """Its beginning is told under the name of the incident that it is a part of."""
+    record = incident.record
+    return f"merged:{record.merged_into}" if record is not None and record.resolution == "merged" else ""
+
+
+def silenced(message: Message, situation: Situation) -> str:
+    """The silence that an operator put over it, "" for none."""
+    for silence in situation.silences:
+        if (
+            message.record is not None
+            and silence.in_force(situation.now_ms)
+            and silence.matches(message.record)
+        ):
+            return f"silenced:{silence.silence_id}"
+    return ""
+
+
+def inhibited(message: Message, situation: Situation) -> str:
+    """The open worldwide incident that says the same of all countries together, "" for none."""
+    alarm = message.record
+    if alarm is None or alarm.key == "total":
+        return ""
+    for other in situation.firing:
+        record = other.record
+        if record is None or record.key != "total" or record.rule == HEARTBEAT or record.severity == "info":
+            continue
+        if record.direction in _SAID_BY[alarm.direction]:
+            return f"inhibited:{other.incident_id}"
+    return ""
+
+
+def _continues(message: Message, told: str, situation: Situation) -> bool:
+    """Whether people know of it already, at least this urgent: by its predecessor, of which it is the new name."""
+    wanted = severity_rank(message.severity)
+    if severity_rank(told) >= wanted:
+        return True
+    alarm = message.record
+    for other in situation.firing:
+        record = other.record
+        if alarm is None or record is None or other.incident_id == message.incident_id:
+            continue
+        # At most one incident of a rule, key and direction is open: two are one whose merging is still on its way.
+        same = (record.rule, record.key, record.direction) == (alarm.rule, alarm.key, alarm.direction)
+        if same and severity_rank(other.told_in(other.opening)) >= wanted:
+            return True
+    return False
+
+
+def grouped(ready: Sequence[_Ready]) -> list[Drop | Hold | Tell]:
+    """What is of one kind and direction goes out as one, the most urgent first."""
+    groups: dict[tuple[str, str], list[_Ready]] = defaultdict(list)
+    for one in ready:
+        alarm = one.message.record
+        alone = one.message.message_id
+        groups[one.message.kind, alarm.direction if alarm is not None else alone].append(one)
+    tells: list[Drop | Hold | Tell] = []
+    for members in groups.values():
+        members.sort(
+            key=lambda one: (-severity_rank(one.severity), one.message.due_ms, one.message.message_id)
+        )
+        tells += [_tell(members[at : at + MAX_GROUP]) for at in range(0, len(members), MAX_GROUP)]
+    return tells
+
+
+def _tell(members: Sequence[_Ready]) -> Tell:
+    quiet = frozenset(one.message.message_id for one in members if one.quiet)
+    loudest = max((severity_rank(one.severity) for one in members if not one.quiet), default=0)
+    channels = channels_of(SEVERITIES[loudest]) or ("webhook", "mail")
+    if all(one.message.kind == "merged" for one in members):
+        channels = ("webhook",)
+    if all(one.message.kind == "digest" for one in members):
+        channels = ("sms",)
+    return Tell(tuple(one.message for one in members), channels, quiet)
+
+
+def channels_of(severity: str) -> tuple[Channel, ...]:
+    """Who is told: critical wakes somebody, warning tells those who watch, info is only stored."""
+    return _CHANNELS[severity]
+
+
+def _again(messages: Iterable[Message]) -> list[Drop | Hold | Tell]:
+    """Groups that were decided before, as they were decided."""
+    groups: dict[str, list[Message]] = defaultdict(list)
+    for message in messages:
+        groups[message.group].append(message)
+    return [
+        Tell(
+            tuple(sorted(members, key=lambda one: one.message_id != group)),
+            members[0].channels,
+            frozenset(one.message_id for one in members if one.quiet),
+        )
+        for group, members in groups.items()
+    ]
+
+
+def capped(tell: Tell, ledger: Ledger, now_ms: int) -> tuple[Tell, Ledger]:
+    """Count a message to phones, or, past the hour's cap, leave phones out and note it for the digest."""
+    first = tell.messages[0]
+    if "sms" not in tell.channels or first.decided or first.kind == "digest":
+        return tell, ledger
+    if ledger.has_room(now_ms):
+        return tell, ledger.counted(now_ms)
+    overflows = [Overflow.of(message) for message in tell.messages]
+    channels = tuple(channel for channel in tell.channels if channel != "sms")
+    return Tell(tell.messages, channels, tell.quiet), ledger.overflowed(overflows, now_ms)
