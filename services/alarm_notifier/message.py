@@ -50,6 +50,8 @@ class Message(Struct, frozen=True, kw_only=True):
         due_ms: not before this; moved on by a failure.
         group: the first message of those that go out as one; "" until that is decided.
         channels: decided with the group.
+        audience: the severity that decides who is told.
+        told: the severity that people know of once this one is told.
         quiet: tells of what was told already under another incident's name: no phone rings.
         fence: of the delivery lease under which it was claimed.
         held: why it waits although it is due, "" where it does not.
@@ -71,6 +73,8 @@ class Message(Struct, frozen=True, kw_only=True):
     failures: int = 0
     group: str = ""
     channels: tuple[Channel, ...] = ()
+    audience: str = ""
+    told: str = ""
     quiet: bool = False
     fence: int = 0
     held: str = ""
@@ -90,7 +94,7 @@ class Message(Struct, frozen=True, kw_only=True):
         """Whether it was already decided that it goes out, with which others and by which channels."""
         return bool(self.group)
 
-    def claimed(self, fence: int, group: str, channels: tuple[Channel, ...], quiet: bool) -> Message:
+    def claimed(self, fence: int, group: str, channels: tuple[Channel, ...]) -> Message:
         """As it stands before it is published."""
         return replace(
             self,
@@ -100,7 +104,6 @@ class Message(Struct, frozen=True, kw_only=True):
             fence=fence,
             group=group,
             channels=channels,
-            quiet=quiet,
             held="",
         )
 

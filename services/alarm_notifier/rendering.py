@@ -198,15 +198,15 @@ def _document(tell: Tell, console_url: str) -> dict[str, Any]:
         "channels": list(tell.channels),
         "note": head.note or None,
         "link": link(head, console_url) or None,
-        "incidents": [_told(message, tell, console_url) for message in tell.messages if message.record],
+        "incidents": [_told(message, console_url) for message in tell.messages if message.record],
     }
 
 
-def _told(message: Message, tell: Tell, console_url: str) -> dict[str, Any]:
+def _told(message: Message, console_url: str) -> dict[str, Any]:
     return {
         "message_id": message.message_id,
         "attempt": message.attempt,
-        "continues": message.message_id in tell.quiet,
+        "continues": message.quiet,
         "link": link(message, console_url) or None,
         "record": msgspec.to_builtins(message.record),
     }

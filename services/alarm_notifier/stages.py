@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from services.alarm_notifier.incident import HEARTBEAT, SEVERITIES, Incident, severity_rank
 from services.alarm_notifier.ledger import Ledger, Overflow
@@ -24,6 +26,8 @@ _CHANNELS: dict[str, tuple[Channel, ...]] = {
     "warning": ("webhook", "mail"),
     "critical": ("webhook", "mail", "sms"),
 }
+# A merged incident goes on under another name: that is for programs that keep a list. A digest is for phones.
+_ONLY: dict[str, tuple[Channel, ...]] = {"merged": ("webhook",), "digest": ("sms",)}
 _ENDS = frozenset({"resolved", "withdrawn"})
 # No order at all says of every country that it has fewer.
 _SAID_BY = {"surge": {"surge"}, "drop": {"drop", "silence"}, "silence": {"silence"}}
@@ -64,15 +68,10 @@ class Hold(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """These go out as one message.
-
-    Args:
-        quiet: ids of those that are told already under another incident's name.
-    """
+    """These go out as one message."""
 
     messages: tuple[Message, ...]
     channels: tuple[Channel, ...]
-    quiet: frozenset[str] = field(default=frozenset())
 
     @property
     def group(self) -> str:
@@ -80,22 +79,16 @@ class Tell:
         return self.messages[0].group or self.messages[0].message_id
 
 
-class _Ready(NamedTuple):
-    message: Message
-    severity: str
-    quiet: bool
-
-
 def decide(messages: Iterable[Message], situation: Situation) -> list[Drop | Hold | Tell]:
     """What is to be done now about the open messages of the outbox."""
     due = [message for message in in_turn(messages, situation) if message.due_ms <= situation.now_ms]
     decisions: list[Drop | Hold | Tell] = []
-    ready: list[_Ready] = []
+    ready: list[Message] = []
     for message in due:
         if message.decided:
             continue
         verdict = judged(message, situation)
-        if isinstance(verdict, _Ready):
+        if isinstance(verdict, Message):
             ready.append(verdict)
         else:
             decisions.append(verdict)
@@ -113,26 +106,26 @@ def in_turn(messages: Iterable[Message], situation: Situation) -> list[Message]:
     return [one for one in first.values() if one.open and one.message_id not in situation.in_flight]
 
 
-def judged(message: Message, situation: Situation) -> Drop | Hold | _Ready:
-    """One message alone: dropped, held back, or ready to go out."""
+def judged(message: Message, situation: Situation) -> Drop | Hold | Message:
+    """One message alone: dropped, held back, or ready to go out, with who is to be told."""
     incident = situation.incidents.get(message.incident_id)
     if message.record is None or incident is None:
-        return _Ready(message, message.severity, quiet=False)
+        return replace(message, audience=message.severity)
     told = incident.told_in(message.opening)
     if message.kind in _ENDS:
         # Even through a silence: who was told that it began is told that it is over.
-        return _Ready(message, told, quiet=False) if told else Drop(message, "never_told")
+        return replace(message, audience=told, told=told) if told else Drop(message, "never_told")
     if message.kind == "merged":
-        return _Ready(message, "warning", quiet=True) if told else Drop(message, "never_told")
+        return replace(message, audience="warning", quiet=True) if told else Drop(message, "never_told")
     hindrance = _merged(incident) or silenced(message, situation) or inhibited(message, situation)
     if message.kind == "reminder":
         # It is never told late: the next one comes.
         hindrance = hindrance or _needs_no_reminder(incident)
-        return Drop(message, hindrance) if hindrance else _Ready(message, told, quiet=False)
+        return Drop(message, hindrance) if hindrance else replace(message, audience=told, told=told)
     if hindrance:
         still = incident.firing and incident.opening == message.opening
         return Hold(message, hindrance) if still else Drop(message, hindrance)
-    return _Ready(message, message.severity, quiet=_continues(message, told, situation))
+    return _firing(message, told, situation)
 
 
 def _needs_no_reminder(incident: Incident) -> str:
@@ -173,48 +166,48 @@ def inhibited(message: Message, situation: Situation) -> str:
     return ""
 
 
-def _continues(message: Message, told: str, situation: Situation) -> bool:
-    """Whether people know of it already, at least this urgent: by its predecessor, of which it is the new name."""
-    wanted = severity_rank(message.severity)
-    if severity_rank(told) >= wanted:
-        return True
+def _firing(message: Message, told: str, situation: Situation) -> Message:
+    """Told loudly, unless people know of it already, at least this urgent, by the name that it had before."""
+    known = max([told, *_told_of_twins(message, situation)], key=severity_rank)
+    if severity_rank(known) >= severity_rank(message.severity):
+        return replace(message, audience="warning", told=known, quiet=True)
+    return replace(message, audience=message.severity, told=message.severity)
+
+
+def _told_of_twins(message: Message, situation: Situation) -> list[str]:
+    """What people know of other open incidents of the same rule, key and direction.
+
+    At most one is open: two are one whose merging is still on its way.
+    """
     alarm = message.record
-    for other in situation.firing:
-        record = other.record
-        if alarm is None or record is None or other.incident_id == message.incident_id:
-            continue
-        # At most one incident of a rule, key and direction is open: two are one whose merging is still on its way.
-        same = (record.rule, record.key, record.direction) == (alarm.rule, alarm.key, alarm.direction)
-        if same and severity_rank(other.told_in(other.opening)) >= wanted:
-            return True
-    return False
+    return [
+        other.told_in(other.opening)
+        for other in situation.firing
+        if alarm is not None
+        and other.record is not None
+        and other.incident_id != message.incident_id
+        and (other.record.rule, other.record.key, other.record.direction)
+        == (alarm.rule, alarm.key, alarm.direction)
+    ]
 
 
-def grouped(ready: Sequence[_Ready]) -> list[Drop | Hold | Tell]:
+def grouped(ready: Sequence[Message]) -> list[Drop | Hold | Tell]:
     """What is of one kind and direction goes out as one, the most urgent first."""
-    groups: dict[tuple[str, str], list[_Ready]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[Message]] = defaultdict(list)
     for one in ready:
-        alarm = one.message.record
-        alone = one.message.message_id
-        groups[one.message.kind, alarm.direction if alarm is not None else alone].append(one)
+        direction = one.record.direction if one.record is not None else one.message_id
+        groups[one.kind, direction].append(one)
     tells: list[Drop | Hold | Tell] = []
     for members in groups.values():
-        members.sort(
-            key=lambda one: (-severity_rank(one.severity), one.message.due_ms, one.message.message_id)
-        )
+        members.sort(key=lambda one: (-severity_rank(one.audience), one.due_ms, one.message_id))
         tells += [_tell(members[at : at + MAX_GROUP]) for at in range(0, len(members), MAX_GROUP)]
     return tells
 
 
-def _tell(members: Sequence[_Ready]) -> Tell:
-    quiet = frozenset(one.message.message_id for one in members if one.quiet)
-    loudest = max((severity_rank(one.severity) for one in members if not one.quiet), default=0)
-    channels = channels_of(SEVERITIES[loudest]) or ("webhook", "mail")
-    if all(one.message.kind == "merged" for one in members):
-        channels = ("webhook",)
-    if all(one.message.kind == "digest" for one in members):
-        channels = ("sms",)
-    return Tell(tuple(one.message for one in members), channels, quiet)
+def _tell(members: Sequence[Message]) -> Tell:
+    loudest = max(severity_rank(one.audience) for one in members)
+    only = _ONLY.get(members[0].kind)
+    return Tell(tuple(members), only or channels_of(SEVERITIES[loudest]))
 
 
 def channels_of(severity: str) -> tuple[Channel, ...]:
@@ -228,11 +221,7 @@ def _again(messages: Iterable[Message]) -> list[Drop | Hold | Tell]:
     for message in messages:
         groups[message.group].append(message)
     return [
-        Tell(
-            tuple(sorted(members, key=lambda one: one.message_id != group)),
-            members[0].channels,
-            frozenset(one.message_id for one in members if one.quiet),
-        )
+        Tell(tuple(sorted(members, key=lambda one: one.message_id != group)), members[0].channels)
         for group, members in groups.items()
     ]
 
@@ -246,4 +235,4 @@ def capped(tell: Tell, ledger: Ledger, now_ms: int) -> tuple[Tell, Ledger]:
         return tell, ledger.counted(now_ms)
     overflows = [Overflow.of(message) for message in tell.messages]
     channels = tuple(channel for channel in tell.channels if channel != "sms")
-    return Tell(tell.messages, channels, tell.quiet), ledger.overflowed(overflows, now_ms)
+    return Tell(tell.messages, channels), ledger.overflowed(overflows, now_ms)
