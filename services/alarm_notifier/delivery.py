@@ -238,7 +238,7 @@ class Delivery:
             try:
                 if await self._lease.keep():
                     self._watching_since_ms = self._now_ms()
-                    self._metrics.leases_taken.inc()
+                    self._metrics.delivery_begun.inc()
                     self.wake()
             except Retryable as error:
                 log.warning("delivery_lease_waits", kind=type(error).__name__)

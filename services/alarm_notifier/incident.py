@@ -139,9 +139,9 @@ def _fired(before: Incident, after: Incident, alarm: OrderRateAlarm, now_ms: int
 
 def inherited(successor: Incident, told: str, now_ms: int) -> Incident | None:
     """The incident that another one became a part of: people know of it already. None where it says so itself."""
-    if successor.told_in(successor.opening):
-        return None
     opening = max(1, successor.opening)
+    if successor.told_in(opening):
+        return None
     return replace(
         successor, version=successor.version + 1, told=told, told_opening=opening, told_at_ms=now_ms
     )

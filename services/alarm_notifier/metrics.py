@@ -23,7 +23,7 @@ class NotifierMetrics(GroupMetrics):
         unit="records",
     )
     delivering = gauge("delivering", "1 in the worker that holds the delivery lease, else 0.")
-    leases_taken = counter("delivery_leases_taken", "Times that this worker began to deliver.")
+    delivery_begun = counter("delivery_begun", "Times that this worker began to deliver.")
     open_messages = gauge(
         "open_messages", "Messages that wait, are held back or are being told.", unit="messages"
     )
