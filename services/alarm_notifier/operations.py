@@ -109,7 +109,7 @@ class Operations:
             reason=asked.reason,
             created_by=operator,
             created_at_ms=now_ms,
-            ends_at_ms=now_ms + asked.duration_s * 1000,
+            ends_at_ms=now_ms + int(asked.duration_s * 1000),
         )
         await self._store.put_silence(silence)
         return silence

@@ -39,7 +39,7 @@ class InvalidParameter(Exception):
 class SilenceRequest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The body of a new silence."""
 
-    duration_s: Annotated[int, Meta(ge=60, le=MAX_SILENCE_S)]
+    duration_s: Annotated[float, Meta(ge=60, le=MAX_SILENCE_S)]
     reason: Annotated[str, Meta(min_length=1, max_length=500, pattern=_PRINTABLE)]
     rule: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_]{0,63}\Z")] | None = None
     key: Annotated[str, Meta(min_length=1, max_length=72, pattern=_KEY)] | None = None

@@ -81,18 +81,25 @@ class Tell:
 
 def decide(messages: Iterable[Message], situation: Situation) -> list[Drop | Hold | Tell]:
     """What is to be done now about the open messages of the outbox."""
-    due = [message for message in in_turn(messages, situation) if message.due_ms <= situation.now_ms]
+    turn = in_turn(messages, situation)
     decisions: list[Drop | Hold | Tell] = []
     ready: list[Message] = []
-    for message in due:
-        if message.decided:
+    for message in turn:
+        due = message.due_ms <= situation.now_ms
+        if message.decided or not (due or _may_go_early(message)):
             continue
         verdict = judged(message, situation)
         if isinstance(verdict, Message):
             ready.append(verdict)
-        else:
+        elif due:
             decisions.append(verdict)
-    return decisions + grouped(ready) + _again(message for message in due if message.decided)
+    again = [message for message in turn if message.decided and message.due_ms <= situation.now_ms]
+    return decisions + grouped(ready, situation.now_ms) + _again(again)
+
+
+def _may_go_early(message: Message) -> bool:
+    """Whether it only waits for others to go with, so that it goes with the first of them."""
+    return message.kind == "firing" and not message.failures
 
 
 def in_turn(messages: Iterable[Message], situation: Situation) -> list[Message]:
@@ -191,14 +198,16 @@ def _told_of_twins(message: Message, situation: Situation) -> list[str]:
     ]
 
 
-def grouped(ready: Sequence[Message]) -> list[Drop | Hold | Tell]:
-    """What is of one kind and direction goes out as one, the most urgent first."""
+def grouped(ready: Sequence[Message], now_ms: int) -> list[Drop | Hold | Tell]:
+    """What is of one kind and direction goes out as one, the most urgent first, once one of them is due."""
     groups: dict[tuple[str, str], list[Message]] = defaultdict(list)
     for one in ready:
         direction = one.record.direction if one.record is not None else one.message_id
         groups[one.kind, direction].append(one)
     tells: list[Drop | Hold | Tell] = []
     for members in groups.values():
+        if all(one.due_ms > now_ms for one in members):
+            continue
         members.sort(key=lambda one: (-severity_rank(one.audience), one.due_ms, one.message_id))
         tells += [_tell(members[at : at + MAX_GROUP]) for at in range(0, len(members), MAX_GROUP)]
     return tells

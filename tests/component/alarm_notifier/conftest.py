@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -79,14 +81,28 @@ class Desk:
         (put,) = await self.kinesis.put_records(f"{self.namespace}-order-rate-alarms", [(data, key)])
         assert isinstance(put, Stored)
 
-    def told(self, kind: str | None = None) -> list[Received]:
-        """What webhooks were told so far."""
-        return [one for one in self.receiver.messages if kind in (None, one.body["kind"])]
+    async def is_stored(self, incident_id: str, state: str) -> bool:
+        """Whether an incident is stored in this state."""
+        return (await self.store.incident(incident_id)).list == state
 
-    async def is_told(self, kind: str, count: int = 1, timeout_s: float = 20.0) -> list[Received]:
+    def told(self, kind: str | None = None, of: OrderRateAlarm | None = None) -> list[Received]:
+        """What webhooks were told so far: of any kind and incident, or of these."""
+        return [
+            one
+            for one in self.receiver.messages
+            if kind in (None, one.body["kind"])
+            and (
+                of is None
+                or of.incident_id in [told["record"]["incident_id"] for told in one.body["incidents"]]
+            )
+        ]
+
+    async def is_told(
+        self, kind: str, count: int = 1, of: OrderRateAlarm | None = None, timeout_s: float = 20.0
+    ) -> list[Received]:
         """Wait until webhooks were told so many messages of a kind."""
-        await until(lambda: len(self.told(kind)) >= count, timeout_s, f"{count} messages: {kind}")
-        return self.told(kind)
+        await until(lambda: len(self.told(kind, of)) >= count, timeout_s, f"{count} messages: {kind}")
+        return self.told(kind, of)
 
     async def ask(
         self, method: str, path: str, body: Any = None, role: str = "operator", **options: Any
@@ -99,41 +115,38 @@ class Desk:
             return answer.status, await answer.json()
 
 
-@pytest.fixture
-async def desk(engines: Engines, aws_endpoint: str, namespace: str, tmp_path: Path) -> AsyncIterator[Desk]:
+@asynccontextmanager
+async def a_desk(engines: Engines, namespace: str, folder: Path) -> AsyncIterator[Desk]:
     """A fresh namespace with a receiver, and no notifier yet."""
-    found = replace(engines, aws=aws_endpoint)
     async with (
-        Kinesis.open(found.kinesis, "us-east-1") as kinesis,
-        DynamoDB.open(found.dynamodb, "us-east-1") as dynamodb,
-        Sns.open(found.aws, "us-east-1") as sns,
+        Kinesis.open(engines.kinesis, "us-east-1") as kinesis,
+        DynamoDB.open(engines.dynamodb, "us-east-1") as dynamodb,
+        Sns.open(engines.aws, "us-east-1") as sns,
         aiohttp.ClientSession() as session,
     ):
         whole = catalog.load()
-        needed = {name: whole.streams[name] for name in ("order-rate-alarms", "rejected")}
-        ours = replace(whole, streams=needed)
+        ours = replace(
+            whole, streams={name: whole.streams[name] for name in ("order-rate-alarms", "rejected")}
+        )
         await provision(kinesis, dynamodb, namespace, ours, shards=2, sns=sns)
-        topic_arn = await sns.topic_arn(f"{namespace}-order-rate-alarms")
-        assert topic_arn is not None
-        receiver = Receiver(topic_arn, found.aws, visitor(session))
+        topic_arn = await sns.create_topic(f"{namespace}-order-rate-alarms")
+        receiver = Receiver(topic_arn, engines.aws, visitor(session))
         async with listening(receiver, "127.0.0.1") as port:
             await sns.subscribe(topic_arn, "http", f"http://127.0.0.1:{port}/", {"channels": ["webhook"]})
             await until(receiver.confirmed.is_set, 10, "the subscription is confirmed")
-            store = AlarmStore(dynamodb, Tables.of(namespace))
-            security = Security.make(tmp_path)
             desk = Desk(
-                found,
-                namespace,
-                kinesis,
-                dynamodb,
-                sns,
-                topic_arn,
-                store,
-                receiver,
-                session,
-                security,
-                tmp_path,
-                [],
+                engines=engines,
+                namespace=namespace,
+                kinesis=kinesis,
+                dynamodb=dynamodb,
+                sns=sns,
+                topic_arn=topic_arn,
+                store=AlarmStore(dynamodb, Tables.of(namespace)),
+                receiver=receiver,
+                session=session,
+                security=Security.make(folder),
+                folder=folder,
+                processes=[],
             )
             try:
                 yield desk
@@ -141,5 +154,22 @@ async def desk(engines: Engines, aws_endpoint: str, namespace: str, tmp_path: Pa
                 for process in desk.processes:
                     process.kill9()
                     print(f"--- {process.name} {process.pid}\n{process.log_tail()}")
-                await sns.delete_topic(topic_arn)
                 await remove(kinesis, dynamodb, namespace, ours)
+
+
+@pytest.fixture
+async def desk(engines: Engines, aws_endpoint: str, namespace: str, tmp_path: Path) -> AsyncIterator[Desk]:
+    """A desk of the test's own."""
+    async with a_desk(replace(engines, aws=aws_endpoint), namespace, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+async def office(
+    engines: Engines, aws_endpoint: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Desk]:
+    """A desk with a notifier that runs, for tests that only need incidents of their own."""
+    folder = tmp_path_factory.mktemp("office")
+    async with a_desk(replace(engines, aws=aws_endpoint), f"t{uuid.uuid4().hex[:8]}", folder) as found:
+        await found.start(CADABRA_REMINDER_S="1.5", CADABRA_MAX_SMS_PER_HOUR="1000")
+        yield found

@@ -94,6 +94,17 @@ def test_what_is_of_one_kind_and_direction_goes_out_together_the_most_urgent_fir
     assert drops.channels == ("webhook", "mail")
 
 
+def test_what_only_waits_for_others_goes_with_the_first_of_them() -> None:
+    world = World()
+    world.happens("country:Spain")
+    world.happens("country:France")
+    world.happens("country:Italy", direction="drop")
+    world.messages[1:] = [replace(one, due_ms=NOW_MS + 300) for one in world.messages[1:]]
+    assert len(only(world.decided()).messages) == 2
+    world.messages[1] = replace(world.messages[1], failures=1)
+    assert len(only(world.decided()).messages) == 1
+
+
 def test_a_group_has_a_bound() -> None:
     world = World()
     for number in range(MAX_GROUP + 1):

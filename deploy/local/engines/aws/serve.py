@@ -29,6 +29,8 @@ def main() -> None:
     config = Config()
     config.bind = [f"fd://{listening.detach()}"]
     config.loglevel = "ERROR"
+    # A client's idle connection is not cut under its hands, as AWS's endpoints hold them for long, too.
+    config.keep_alive_timeout = 3600.0
     port_file = Path(os.environ["CADABRA_ENGINE_PORT_FILE"])
     asyncio.run(serve(_telling(app, lambda: _tell(port_file, port)), config))
 
