@@ -96,6 +96,8 @@ class Delivery:
             while not stopping.is_set():
                 if self._crash is not None:
                     raise self._crash
+                if beating.done():
+                    beating.result()  # raises what ended it: without beats nobody here delivers
                 self._wake.clear()
                 try:
                     wait_s = await self.turn()

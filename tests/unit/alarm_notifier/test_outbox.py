@@ -216,9 +216,14 @@ async def test_two_deaths_in_a_row_repeat_at_most_two_messages(after: bool, seco
 
 
 async def assert_all_marked(world: World) -> None:
-    """Every message of the incident is marked as sent, with the attempts that SNS saw at least."""
+    """The incident's beginning and end are marked as sent."""
+    await assert_marked(world, ["firing", "resolved"])
+
+
+async def assert_marked(world: World, kinds: list[str]) -> None:
+    """The incident's messages are these, and marked as sent, with the attempts that SNS saw at least."""
     messages = await AlarmStore(world.dynamodb, TABLES).messages_of(FIRES.incident_id)
-    assert [one.kind for one in messages] == ["firing", "resolved"]
+    assert [one.kind for one in messages] == kinds
     assert all(one.state is State.SENT for one in messages)
     for message in messages:
         seen = [
@@ -322,6 +327,34 @@ async def test_a_worker_that_stops_lets_the_next_deliver_at_once(world: World) -
     await one.lease.release()
     assert await two.lease.keep()
     assert two.lease.held
+
+
+async def test_a_table_that_is_gone_ends_the_delivery(world: World) -> None:
+    await world.dynamodb.delete_table(TABLES.messages)
+    async with asyncio.timeout(10):
+        with pytest.raises(MissingResource):
+            await world.worker("one").delivery.run(asyncio.Event())
+
+
+async def test_a_stop_finishes_what_is_on_its_way_and_hands_over(world: World) -> None:
+    worker, stopping, asked = world.worker("one"), asyncio.Event(), asyncio.Event()
+    go_on = asyncio.Event()
+
+    async def publish(rendered: Rendered) -> str:
+        asked.set()
+        await go_on.wait()
+        return await worker._publish(rendered)
+
+    worker.delivery._publish = publish
+    running = asyncio.create_task(worker.delivery.run(stopping))
+    async with asyncio.timeout(10):
+        await worker.handler.handle(RECORDS[0])
+        await asked.wait()
+        stopping.set()
+        go_on.set()
+        await running
+    await assert_marked(world, ["firing"])
+    assert await world.worker("two").lease.keep()
 
 
 async def test_a_silence_holds_and_its_end_tells(world: World) -> None:
