@@ -135,7 +135,6 @@ class Delivery:
     async def _situation(self, messages: Sequence[Message], now_ms: int) -> Situation:
         return Situation(
             now_ms=now_ms,
-            fence=self._lease.fence,
             incidents=await self._store.incidents([one.incident_id for one in messages]),
             firing=await self._store.all_listed(FIRING),
             silences=await self._store.silences(now_ms),
@@ -164,9 +163,7 @@ class Delivery:
             if not self._lease.held:
                 return
             decided, ledger = capped(tell, self._lease.ledger, self._now_ms())
-            claimed = tuple(
-                one.claimed(self._lease.fence, decided.group, decided.channels) for one in decided.messages
-            )
+            claimed = tuple(one.claimed(decided.group, decided.channels) for one in decided.messages)
             try:
                 await self._store.update(claimed, [self._lease.write(ledger)])
             except Throttled:

@@ -53,7 +53,6 @@ class Message(Struct, frozen=True, kw_only=True):
         audience: the severity that decides who is told.
         told: the severity that people know of once this one is told.
         quiet: tells of what was told already under another incident's name: no phone rings.
-        fence: of the delivery lease under which it was claimed.
         held: why it waits although it is due, "" where it does not.
         outcome: why it was dropped.
         note: what a digest or a test says.
@@ -76,7 +75,6 @@ class Message(Struct, frozen=True, kw_only=True):
     audience: str = ""
     told: str = ""
     quiet: bool = False
-    fence: int = 0
     held: str = ""
     outcome: str = ""
     note: str = ""
@@ -94,14 +92,13 @@ class Message(Struct, frozen=True, kw_only=True):
         """Whether it was already decided that it goes out, with which others and by which channels."""
         return bool(self.group)
 
-    def claimed(self, fence: int, group: str, channels: tuple[Channel, ...]) -> Message:
+    def claimed(self, group: str, channels: tuple[Channel, ...]) -> Message:
         """As it stands before it is published."""
         return replace(
             self,
             version=self.version + 1,
             state=State.CLAIMED,
             attempt=self.attempt + 1,
-            fence=fence,
             group=group,
             channels=channels,
             held="",

@@ -40,12 +40,10 @@ class Situation:
     Args:
         incidents: those that the messages are about, by id.
         firing: all that are open now.
-        fence: of our delivery lease; a message claimed under another one was left behind.
         in_flight: ids of messages that we are publishing now.
     """
 
     now_ms: int
-    fence: int
     incidents: Mapping[str, Incident]
     firing: Sequence[Incident] = ()
     silences: Sequence[Silence] = ()
@@ -124,7 +122,7 @@ def judged(message: Message, situation: Situation) -> Drop | Hold | Message:
         return replace(message, audience=told, told=told) if told else Drop(message, "never_told")
     if message.kind == "merged":
         return replace(message, audience="warning", quiet=True) if told else Drop(message, "never_told")
-    hindrance = _merged(incident) or silenced(message, situation) or inhibited(message, situation)
+    hindrance = _gone(incident) or silenced(message, situation) or inhibited(message, situation)
     if message.kind == "reminder":
         # It is never told late: the next one comes.
         hindrance = hindrance or _needs_no_reminder(incident)
@@ -141,10 +139,12 @@ def _needs_no_reminder(incident: Incident) -> str:
     return "" if incident.firing else "resolved"
 
 
-def _merged(incident: Incident) -> str:
-    """Its beginning is told under the name of the incident that it is a part of."""
+def _gone(incident: Incident) -> str:
+    """Why its beginning is not worth telling any more: another name tells it, or it never was; "" where neither."""
     record = incident.record
-    return f"merged:{record.merged_into}" if record is not None and record.resolution == "merged" else ""
+    if record is None or record.resolution not in ("merged", "withdrawn"):
+        return ""
+    return f"merged:{record.merged_into}" if record.merged_into else "withdrawn"
 
 
 def silenced(message: Message, situation: Situation) -> str:

@@ -106,7 +106,7 @@ async def test_of_many_workers_with_one_record_one_makes_the_message(store: Alar
 async def test_what_was_told_is_marked_beside_records_that_come_in(store: AlarmStore) -> None:
     change = await fires(store)
     assert change.message is not None
-    claimed = change.message.claimed(1, change.message.message_id, ("mail",))
+    claimed = change.message.claimed(change.message.message_id, ("mail",))
     await store.update([claimed])
     over = change_of(change.incident, resolution="recovered", minutes=20)
     await store.change(over)
@@ -121,9 +121,9 @@ async def test_what_was_told_is_marked_beside_records_that_come_in(store: AlarmS
 async def test_a_message_is_claimed_once(store: AlarmStore) -> None:
     message = (await fires(store)).message
     assert message is not None
-    await store.update([message.claimed(1, message.message_id, ("mail",))])
+    await store.update([message.claimed(message.message_id, ("mail",))])
     for late in (
-        message.claimed(2, message.message_id, ("mail",)),
+        message.claimed(message.message_id, ("mail",)),
         message.dropped("late"),
         message.waiting("x"),
     ):
@@ -238,7 +238,7 @@ async def test_who_lost_the_lease_can_claim_nothing(
     await two.keep()
     clock.now_s += 10
     await two.keep()
-    claimed = message.claimed(one.fence, message.message_id, ("mail",))
+    claimed = message.claimed(message.message_id, ("mail",))
     with pytest.raises(ConditionFailed) as raised:
         await store.update([claimed], [one.write(EMPTY)])
     assert raised.value.index == 0

@@ -16,7 +16,6 @@ from services.alarm_notifier.watch import Patience, digest, reminders_due, silen
 from tests.alarms import a_heartbeat, an_alarm
 
 NOW_MS = 1_322_000_900_000
-FENCE = 7
 
 
 class World:
@@ -50,7 +49,7 @@ class World:
 
     def decided(self, in_flight: Sequence[str] = (), now_ms: int = NOW_MS) -> list[Drop | Hold | Tell]:
         firing = [one for one in self.incidents.values() if one.firing]
-        situation = Situation(now_ms, FENCE, self.incidents, firing, self.silences, frozenset(in_flight))
+        situation = Situation(now_ms, self.incidents, firing, self.silences, frozenset(in_flight))
         return decide(self.messages, situation)
 
 
@@ -219,6 +218,15 @@ def test_the_beginning_of_a_merged_incident_is_told_by_its_successor() -> None:
     assert only(world.decided()) == Drop(world.messages[0], f"merged:{'c' * 32}")
 
 
+def test_what_never_was_before_anybody_heard_of_it_is_told_to_nobody() -> None:
+    world = World()
+    world.happens()
+    world.happens(resolution="withdrawn", minutes=20)
+    assert only(world.decided()) == Drop(world.messages[0], "withdrawn")
+    del world.messages[0]
+    assert only(world.decided()) == Drop(world.messages[0], "never_told")
+
+
 def test_a_reminder_is_told_only_while_nobody_took_it_on() -> None:
     for change, expected in (
         ({}, Tell),
@@ -240,7 +248,7 @@ def test_what_was_decided_goes_the_way_that_was_decided() -> None:
         world.happens(key)
     (told,) = world.decided()
     assert isinstance(told, Tell)
-    claimed = [one.claimed(FENCE - 1, told.group, told.channels) for one in told.messages]
+    claimed = [one.claimed(told.group, told.channels) for one in told.messages]
     world.silence(rule="learned")
     for messages in (claimed, [one.failed("Unavailable", NOW_MS) for one in claimed]):
         world.messages = messages
@@ -287,7 +295,7 @@ def test_in_no_hour_more_than_the_cap() -> None:
 
 def test_an_attempt_is_not_counted_twice() -> None:
     told, ledger = capped(a_tell(), EMPTY, NOW_MS)
-    again = Tell(tuple(one.claimed(1, told.group, told.channels) for one in told.messages), told.channels)
+    again = Tell(tuple(one.claimed(told.group, told.channels) for one in told.messages), told.channels)
     assert capped(again, ledger, NOW_MS) == (again, ledger)
 
 
@@ -300,7 +308,7 @@ def test_a_digest_says_how_many_and_how_bad_and_is_not_capped_itself() -> None:
     message, after = digest(ledger, NOW_MS + 600_000)
     assert message.note == "DIGEST: 3 more messages (3 critical) not sent to phones: Spain, France"
     assert (after.waiting, after.digests, after.digest_due(NOW_MS * 2)) == ((), 1, False)
-    situation = Situation(NOW_MS + 600_000, FENCE, {})
+    situation = Situation(NOW_MS + 600_000, {})
     told = only(decide([message], situation))
     assert told.channels == ("sms",)
     assert capped(told, replace(after, cap=0), NOW_MS)[0] == told
@@ -341,7 +349,7 @@ def test_states_are_told_apart() -> None:
     world = World()
     world.happens()
     message = world.messages[0]
-    claimed = message.claimed(1, message.message_id, ("mail",))
+    claimed = message.claimed(message.message_id, ("mail",))
     assert (claimed.attempt, claimed.failed("x", 5).due_ms, claimed.failed("x", 5).open) == (1, 5, True)
     assert not claimed.sent("id", 1).open
     assert message.dropped("x").state is State.DROPPED
