@@ -117,7 +117,7 @@ class Delivery:
     async def turn(self) -> float:
         """Look at the outbox once and do what is due; returns the seconds until the next look."""
         if self._lease.doubted:
-            await self._lease.keep()
+            await self._keep_lease()
         self._metrics.delivering.set(self._lease.held)
         if not self._lease.held:
             return POLL_S
@@ -235,13 +235,16 @@ class Delivery:
     async def _beat(self) -> None:
         while True:
             try:
-                if await self._lease.keep():
-                    self._watching_since_ms = self._now_ms()
-                    self._metrics.delivery_begun.inc()
-                    self.wake()
+                await self._keep_lease()
             except Retryable as error:
                 log.warning("delivery_lease_waits", kind=type(error).__name__)
             await asyncio.sleep(self._beat_s)
+
+    async def _keep_lease(self) -> None:
+        if await self._lease.keep():
+            self._watching_since_ms = self._now_ms()
+            self._metrics.delivery_begun.inc()
+            self.wake()
 
     async def _wake_at(self, stopping: asyncio.Event) -> None:
         await stopping.wait()

@@ -85,9 +85,7 @@ def link(message: Message, console_url: str) -> str:
 def sms_text(tell: Tell, console_url: str) -> str:
     """One part of an SMS, at most 160 septets, whatever the names."""
     head = tell.messages[0]
-    more = f" +{len(tell.messages) - 1} more" if len(tell.messages) > 1 else ""
-    where = link(head, console_url)
-    end = f"{more} {where}" if where else more
+    end = _sms_end(tell, console_url)
     alarm = head.record
     if alarm is None:
         return gsm7.cut(gsm7.written(head.note), gsm7.PART_SEPTETS - gsm7.septets(end)) + end
@@ -101,6 +99,17 @@ def sms_text(tell: Tell, console_url: str) -> str:
     amount = gsm7.cut(amount, room - _LEAST_NAME_SEPTETS)
     name = gsm7.cut(gsm7.written(place(alarm)), room - gsm7.septets(amount))
     return start + name + amount + end
+
+
+def _sms_end(tell: Tell, console_url: str) -> str:
+    """How many more there are, which attempt it is, and where to look, or at least which incident it is."""
+    head = tell.messages[0]
+    more = f" +{len(tell.messages) - 1} more" if len(tell.messages) > 1 else ""
+    again = f" (attempt {head.attempt})" if head.attempt > 1 else ""
+    where = link(head, console_url)
+    if not where and head.record is not None:
+        where = f"ref {short_id(head.incident_id)}"
+    return f"{more}{again} {where}" if where else f"{more}{again}"
 
 
 def place(alarm: OrderRateAlarm) -> str:

@@ -41,6 +41,12 @@ def test_an_sms_says_what_where_how_much_since_when_and_where_to_look() -> None:
     )
 
 
+def test_a_repeat_says_so_and_which_incident_it_is_of_even_without_a_console() -> None:
+    alarm = an_alarm("country:Spain")
+    text = sms_text(tell(told(alarm, attempt=2)), "")
+    assert text.endswith(f" (attempt 2) ref {short_id(alarm.incident_id)}")
+
+
 def test_every_kind_has_words_of_its_own() -> None:
     kinds = ("firing", "reminder", "resolved", "withdrawn", "merged")
     texts = [sms_text(tell(told(an_alarm(), kind)), CONSOLE) for kind in kinds]
@@ -66,7 +72,8 @@ def test_a_threshold_shows_its_limit_and_a_silent_job_its_own_words() -> None:
     assert ": 31 orders in 10 min, limit 9, since" in sms_text(tell(told(threshold)), "")
     silent = job_is_silent(Incident(incident_id="a" * 32, record=a_heartbeat(0)), 60_000).message
     assert silent is not None
-    assert sms_text(tell(silent), "") == "CRITICAL alarm job silent, since 01-01 00:00Z"
+    text = sms_text(tell(silent), "")
+    assert text == f"CRITICAL alarm job silent, since 01-01 00:00Z ref {short_id(silent.incident_id)}"
 
 
 def test_a_link_leads_to_the_incident() -> None:
@@ -102,6 +109,7 @@ def test_programs_get_every_figure_with_incident_and_attempt() -> None:
     high=NUMBERS,
     console=st.sampled_from(["", CONSOLE, LONGEST_CONSOLE]),
     members=st.integers(1, 40),
+    attempt=st.integers(1, 10**6),
 )
 def test_every_message_fits_its_channel_whatever_the_names(
     key: str,
@@ -112,15 +120,16 @@ def test_every_message_fits_its_channel_whatever_the_names(
     high: float | None,
     console: str,
     members: int,
+    attempt: int,
 ) -> None:
     alarm = an_alarm(
         f"country:{key}", direction=direction, observed=observed, expected=expected, expected_high=high
     )
-    rendered = render(tell(*[told(alarm, kind)] * members), console)
+    rendered = render(tell(*[told(alarm, kind, attempt=attempt)] * members), console)
     assert gsm7.septets(rendered.texts["sms"]) <= gsm7.PART_SEPTETS
     assert "\n" not in rendered.texts["sms"]
     assert direction in rendered.texts["sms"]
-    assert rendered.texts["sms"].endswith(f"/i/{short_id(alarm.incident_id)}") or not console
+    assert rendered.texts["sms"].endswith(short_id(alarm.incident_id))
     checked_message(rendered.subject, rendered.texts)
 
 
