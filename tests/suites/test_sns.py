@@ -95,6 +95,32 @@ async def test_a_subscription_gets_only_the_channels_it_asked_for(aws_endpoint: 
     assert [one.attributes["kind"] for one in found] == ["b"]
 
 
+async def test_a_receiver_shows_the_last_messages(aws_endpoint: str) -> None:
+    async def visit(_address: str) -> None:
+        raise AssertionError("nothing is to be confirmed")
+
+    topic = "arn:aws:sns:us-east-1:000000000000:ours"
+    receiver = Receiver(topic, aws_endpoint, visit, keep=2)
+    async with listening(receiver, "127.0.0.1") as port, aiohttp.ClientSession() as session:
+        url = f"http://127.0.0.1:{port}"
+        for number, message in enumerate((json.dumps({"n": 1}), "plain", json.dumps({"n": 3})), start=1):
+            document = {
+                "Type": "Notification",
+                "TopicArn": topic,
+                "MessageId": str(number),
+                "Message": message,
+            }
+            async with session.post(url, json=document) as answer:
+                assert answer.status == 200
+        for query, bodies in (("", ["plain", {"n": 3}]), ("?after=2", [{"n": 3}]), ("?after=3", [])):
+            async with session.get(f"{url}/messages{query}") as answer:
+                shown = (await answer.json())["messages"]
+                assert [one["body"] for one in shown] == bodies
+        for refused in (b"no JSON", json.dumps({"Type": "Notification", "TopicArn": "other"}).encode()):
+            async with session.post(url, data=refused) as answer:
+                assert answer.status == 400
+
+
 async def test_a_receiver_visits_no_address_but_the_engines(aws_endpoint: str) -> None:
     visited: list[str] = []
 
