@@ -73,7 +73,8 @@ def _check(options: argparse.Namespace) -> int:
         print(f"contracts: {problem}", file=sys.stderr)
     if not found:
         counts = (
-            f"{len(loaded.contracts)} contracts, {len(loaded.streams)} streams, {len(loaded.tables)} tables"
+            f"{len(loaded.contracts)} contracts, {len(loaded.streams)} streams, {len(loaded.tables)} tables, "
+            f"{len(loaded.topics)} topics"
         )
         print(f"contracts: {counts}: all is well")
     return FOUND if found else OK

@@ -1,4 +1,4 @@
-"""Reads every contract, stream and table of this folder into one catalogue, or refuses it as a whole."""
+"""Reads every contract, stream, table and topic of this folder into one catalogue, or refuses it as a whole."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from contracts import profile
-from contracts.model import Contract, Field, Index, KeyAttribute, Stream, String, Table
+from contracts.model import Contract, Field, Index, KeyAttribute, Stream, String, Table, Topic
 from contracts.profile import ProfileError
 
 ROOT = Path(__file__).resolve().parent
@@ -29,24 +29,27 @@ class Catalog:
 
     Args:
         contracts: by name and version.
-        streams, tables: by logical name, without the namespace.
+        streams, tables, topics: by logical name, without the namespace.
     """
 
     contracts: Mapping[tuple[str, int], Contract]
     streams: Mapping[str, Stream]
     tables: Mapping[str, Table]
+    topics: Mapping[str, Topic] = field(default_factory=dict)
 
     def contract_of(self, stream: Stream) -> Contract:
         """The contract of a stream's records."""
         return self.contracts[stream.contract, stream.version]
 
     def parties(self) -> set[str]:
-        """Every name that writes or reads a stream or a table, `operator` among them."""
+        """Every name that writes or reads a stream or a table, or publishes to a topic, `operator` among them."""
         names: set[str] = set()
         for stream in self.streams.values():
             names.update(stream.producers, stream.consumers)
         for table in self.tables.values():
             names.update(table.writers, table.readers)
+        for topic in self.topics.values():
+            names.update(topic.publishers)
         return names
 
 
@@ -63,7 +66,8 @@ def load(root: Path = ROOT) -> Catalog:
     }
     streams = {path.stem: _read(path, _stream) for path in sorted((root / "streams").glob("*.toml"))}
     tables = {path.stem: _read(path, _table) for path in sorted((root / "tables").glob("*.toml"))}
-    catalog = Catalog(contracts, streams, tables)
+    topics = {path.stem: _read(path, _topic) for path in sorted((root / "topics").glob("*.toml"))}
+    catalog = Catalog(contracts, streams, tables, topics)
     for stream in streams.values():
         _hold_stream(stream, catalog)
     return catalog
@@ -192,6 +196,10 @@ def _table(stem: str, values: Values) -> Table:
     if len({index.name for index in table.indexes}) != len(table.indexes):
         raise ProfileError("two indexes of one name")
     return table
+
+
+def _topic(stem: str, values: Values) -> Topic:
+    return Topic(values.text("name", stem), values.text("description"), values.names("publishers"))
 
 
 def _key(values: Values) -> KeyAttribute:

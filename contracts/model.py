@@ -173,6 +173,15 @@ class Stream:
 
 
 @dataclass(frozen=True)
+class Topic:
+    """An SNS topic: messages for people and their programs, which subscribe by themselves."""
+
+    name: str
+    description: str
+    publishers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class KeyAttribute:
     """One attribute of a table's or index's key; `type` is S, N or B."""
 

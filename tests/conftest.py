@@ -45,6 +45,13 @@ def dynamodb_endpoint(engines: Engines) -> str:
     return engines.dynamodb
 
 
+@pytest.fixture(scope="session")
+def aws_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of the engine that stands in for SNS; only tests that need it pay for its start."""
+    with started(tmp_path_factory.mktemp("aws"), ("aws",)) as found:
+        yield found.aws
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_cloud() -> Iterator[None]:
     """Local credentials, so that no test can reach an account by the SDK's usual chain."""

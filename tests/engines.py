@@ -17,15 +17,16 @@ from deploy.local.engines import engine
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """Where the engines of this test session serve; all on 127.0.0.1."""
+    """Where the engines of this test session serve; all on 127.0.0.1. `aws` is "" unless a test asks for it."""
 
     kinesis: str
     dynamodb: str
     run_id: str
+    aws: str = ""
 
 
 @contextmanager
-def started(folder: Path, names: tuple[str, ...] = engine.NAMES) -> Iterator[Engines]:
+def started(folder: Path, names: tuple[str, ...] = ("kinesis", "dynamodb")) -> Iterator[Engines]:
     """Start engines, wait until each answers, and kill them at the end.
 
     Args:
@@ -45,7 +46,7 @@ def started(folder: Path, names: tuple[str, ...] = engine.NAMES) -> Iterator[Eng
             name: _wait(launch, process, folder / f"{name}.log")
             for name, (launch, process) in running.items()
         }
-        yield Engines(urls.get("kinesis", ""), urls.get("dynamodb", ""), run_id)
+        yield Engines(urls.get("kinesis", ""), urls.get("dynamodb", ""), run_id, urls.get("aws", ""))
     finally:
         for _, process in running.values():
             process.kill()
@@ -79,7 +80,9 @@ def _wait(launch: engine.Launch, process: subprocess.Popen[bytes], log: Path) ->
 
 def local_environment(found: Engines) -> dict[str, str]:
     """The settings that point a process of ours, or an SDK, at these engines."""
+    aws = {"CADABRA_SNS_ENDPOINT": found.aws} if found.aws else {}
     return {
+        **aws,
         "PATH": os.environ.get("PATH", os.defpath),
         "CADABRA_KINESIS_ENDPOINT": found.kinesis,
         "CADABRA_DYNAMODB_ENDPOINT": found.dynamodb,

@@ -1,4 +1,4 @@
-"""The catalogue as a Markdown page: every contract with its fields, every stream and table, and how they connect."""
+"""The catalogue as a Markdown page: every contract with its fields, every stream, table and topic, and their flow."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from contracts.model import (
     String,
     Struct,
     Table,
+    Topic,
     Type,
 )
 
@@ -32,7 +33,7 @@ def pages(catalog: Catalog) -> Mapping[str, str]:
 def render(catalog: Catalog) -> str:
     """Write the page."""
     lines = [
-        "# Catalogue of contracts, streams and tables",
+        "# Catalogue of contracts, streams, tables and topics",
         "",
         "Generated from `contracts/` by `python -m contracts render`. Do not edit: `check` fails on a difference.",
         "",
@@ -50,6 +51,9 @@ def render(catalog: Catalog) -> str:
         "## Tables",
         "",
         *[line for table in catalog.tables.values() for line in _table(table)],
+        "## Topics",
+        "",
+        *[line for topic in catalog.topics.values() for line in _topic(topic)],
         "## Contracts",
         "",
         "`timestamp` is always `YYYY-MM-DDTHH:MM:SS.mmmZ`. `decimal(p,s)` is a string of at most p-s digits, a point",
@@ -70,6 +74,9 @@ def _flow_as_text(catalog: Catalog) -> Iterator[str]:
         for stream in catalog.streams.values()
     ] + [
         (", ".join(table.writers), f"table {table.name}", table.readers) for table in catalog.tables.values()
+    ]
+    rows += [
+        (", ".join(topic.publishers), f"topic {topic.name}", ("people",)) for topic in catalog.topics.values()
     ]
     left = max((len(row[0]) for row in rows), default=0)
     middle = max((len(row[1]) for row in rows), default=0)
@@ -92,6 +99,10 @@ def _flow_as_diagram(catalog: Catalog) -> Iterator[str]:
         node = f"table_{table.name}"
         yield f"  {node}[({table.name})]"
         yield from _arrows(node, table.writers, table.readers)
+    for topic in catalog.topics.values():
+        node = f"topic_{topic.name}".replace("-", "_")
+        yield f"  {node}>{topic.name}]"
+        yield from _arrows(node, topic.publishers, ())
     yield "```"
 
 
@@ -137,6 +148,14 @@ def _table(table: Table) -> Iterator[str]:
         ("readers", _names(table.readers)),
     ]
     yield from _grid(("what", "value"), rows)
+
+
+def _topic(topic: Topic) -> Iterator[str]:
+    yield f"### {topic.name}"
+    yield ""
+    yield topic.description
+    yield ""
+    yield from _grid(("what", "value"), [("publishers", _names(topic.publishers))])
 
 
 def _index(index: Index) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from deploy.local.engines.engine import SERVES
 from deploy.local.layout import Layout
 from deploy.local.plan import Plan, Service, Task
 from deploy.local.processes import RUN_ID_VARIABLE
@@ -89,7 +90,11 @@ class Maker:
             "baselines": self._layout.baselines,
         }
         planned = {**self._plan.environment, **own}
-        urls = {f"CADABRA_{name.upper()}_ENDPOINT": url for name, url in self.engine_urls.items()}
+        urls = {
+            f"CADABRA_{served.upper()}_ENDPOINT": url
+            for name, url in self.engine_urls.items()
+            for served in SERVES[name]
+        }
         return {
             **{name: os.environ[name] for name in _KEPT if name in os.environ},
             **{name: value.format(**words) for name, value in planned.items()},

@@ -41,6 +41,7 @@ def steps(root: Path, engines: Path) -> list[Step]:
     """Everything that set-up puts in place, in order."""
     environment = Environment(root / ".venv", root / "requirements" / "dev.lock")
     flink = Environment(root / ".venv-flink", root / "requirements" / "flink.lock")
+    aws = Environment(root / ".venv-aws", root / "requirements" / "aws-engines.lock")
     return [
         Step("Python environment", environment.fault, environment.build),
         Step(
@@ -83,6 +84,7 @@ def steps(root: Path, engines: Path) -> list[Step]:
             lambda: fetch.install(flink_parts.CONNECTOR, engines, flink_parts.connector),
             "flink",
         ),
+        Step("SNS engine", aws.fault, aws.build),
     ]
 
 

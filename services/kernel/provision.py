@@ -1,4 +1,4 @@
-"""Makes the streams and tables that the contracts name, and the lease table of every consumer.
+"""Makes the streams, tables and topics that the contracts name, and the lease table of every consumer.
 
 Safe to repeat and to run from several processes at once: what exists stays as it is.
 """
@@ -19,10 +19,11 @@ from contracts.catalog import Catalog
 from contracts.model import Index, KeyAttribute
 from services.kernel.adapters.dynamodb import DynamoDB, IndexKeys, Key
 from services.kernel.adapters.kinesis import Kinesis
+from services.kernel.adapters.sns import Sns
 from services.kernel.core import lifecycle, logs
 from services.kernel.core.errors import CadabraError, Misconfigured, Refused, TimedOut, Unavailable
 from services.kernel.core.retry import Retry
-from services.kernel.core.settings import ServiceSettings, load
+from services.kernel.core.settings import ServiceSettings, SnsSettings, load
 
 # KCL's key, so that its tools read our leases.
 # Source: https://docs.aws.amazon.com/streams/latest/dev/shared-throughput-kcl-consumers.html
@@ -33,17 +34,23 @@ _CONCURRENCY = 4
 log = logs.get("provision")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Settings(ServiceSettings, SnsSettings):
+    """What the command is told by its environment."""
+
+
 @dataclass
 class Provisioned:
-    """What the namespace holds now, by physical name; `created` is what this run added."""
+    """What the namespace holds now, by physical name; `created` is what this run added to streams and tables."""
 
     streams: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
     created: list[str] = field(default_factory=list)
+    topics: list[str] = field(default_factory=list)
 
 
 def physical_name(namespace: str, name: str) -> str:
-    """The name of a stream or table as AWS knows it."""
+    """The name of a stream, table or topic as AWS knows it."""
     return f"{namespace}-{name}"
 
 
@@ -65,13 +72,15 @@ async def provision(
     catalog: Catalog,
     shards: int | None = None,
     timeout_s: float = 120.0,
+    sns: Sns | None = None,
 ) -> Provisioned:
     """Create what is missing and wait until all of it is ACTIVE.
 
     Args:
         shards: of each new stream; by default what its contract says for one machine. A stream that exists keeps
             the shards it has.
-        timeout_s: for each stream or table.
+        timeout_s: for each stream, table or topic.
+        sns: makes the topics too; without it there are none.
 
     Raises:
         TimedOut, Throttled, Unavailable: not done in time; running it again goes on where it stopped.
@@ -91,6 +100,10 @@ async def provision(
                 found.created.append(name)
         found.tables.append(name)
 
+    async def topic(sns: Sns, name: str) -> None:
+        await Retry(budget_s=timeout_s).call(lambda: sns.create_topic(name))
+        found.topics.append(name)
+
     work = [
         stream(physical_name(namespace, one.name), shards or one.shards_local, one.retention_hours)
         for one in catalog.streams.values()
@@ -99,8 +112,10 @@ async def provision(
         indexes = [_index(index) for index in one.indexes]
         work.append(table(physical_name(namespace, one.name), _key(one.hash), _range(one.range), indexes))
     work += [table(name, LEASE_KEY, None, ()) for name in lease_tables(catalog, namespace)]
+    if sns is not None:
+        work += [topic(sns, physical_name(namespace, name)) for name in catalog.topics]
     await _all(work)
-    for names in (found.streams, found.tables, found.created):
+    for names in (found.streams, found.tables, found.created, found.topics):
         names.sort()
     return found
 
@@ -195,14 +210,16 @@ def _index(index: Index) -> IndexKeys:
     return IndexKeys(index.name, _key(index.hash), _range(index.range), index.projection)
 
 
-async def _run(settings: ServiceSettings, shards: int | None) -> Provisioned:
+async def _run(settings: Settings, shards: int | None) -> Provisioned:
     async with (
         Kinesis.open(settings.kinesis_endpoint, settings.region, data_plane=settings.data_plane) as kinesis,
         DynamoDB.open(
             settings.dynamodb_endpoint, settings.region, data_plane=settings.data_plane
         ) as dynamodb,
+        Sns.open(settings.sns_endpoint, settings.region) as sns,
     ):
-        return await provision(kinesis, dynamodb, settings.namespace, contracts_catalog.load(), shards)
+        catalog = contracts_catalog.load()
+        return await provision(kinesis, dynamodb, settings.namespace, catalog, shards, sns=sns)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -214,7 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logs.setup("provision", stream=sys.stderr)
     try:
-        settings = load(ServiceSettings)
+        settings = load(Settings)
         if options.namespace:
             settings = replace(settings, namespace=options.namespace)
         found = asyncio.run(_run(settings, options.shards))
@@ -226,7 +243,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(json.dumps(asdict(found)) + "\n")
     else:
         lines = [
-            f"{name}{' (new)' if name in found.created else ''}" for name in found.streams + found.tables
+            f"{name}{' (new)' if name in found.created else ''}"
+            for name in found.streams + found.tables + found.topics
         ]
         sys.stdout.write("\n".join(lines) + "\n")
     return lifecycle.EXIT_OK

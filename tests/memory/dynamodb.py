@@ -16,6 +16,7 @@ from services.kernel.adapters.dynamodb import (
     Key,
     Page,
 )
+from services.kernel.adapters.transaction import Put, Write, request
 from services.kernel.core.errors import CadabraError, InvalidRecord, MissingResource, Refused
 from tests.memory.expressions import Expression, comparable
 
@@ -135,6 +136,24 @@ class MemoryDynamoDB(DynamoDB):
         held.items.pop(item_key, None)
         self._lose("delete_item")
 
+    async def transact(self, writes: Sequence[Write]) -> None:
+        request(writes)  # refuses what the service would
+        planned: list[tuple[_Table, _ItemKey, Item]] = []
+        for index, write in enumerate(writes):
+            held = self._table("transact_write_items", write.table)
+            key = held.key_of(write.item if isinstance(write, Put) else write.key)
+            old = held.items.get(key)
+            try:
+                _hold(old, write.condition, write.names, write.values, return_old=False)
+            except ConditionFailed as failed:
+                raise ConditionFailed("condition", index=index) from failed
+            planned.append((held, key, _written(write, old)))
+        if len({(id(held), key) for held, key, _ in planned}) < len(planned):
+            raise Refused("transact_write_items: two writes of one item")
+        for held, key, item in planned:
+            held.items[key] = copy.deepcopy(item)
+        self._lose("transact_write_items")
+
     async def query(
         self,
         table: str,
@@ -252,6 +271,15 @@ def _hold(
 ) -> None:
     if condition is not None and not Expression(condition, names, values, old or {}).holds():
         raise ConditionFailed("condition", copy.deepcopy(old) if return_old else None)
+
+
+def _written(write: Write, old: Item | None) -> Item:
+    if isinstance(write, Put):
+        item = dict(write.item)
+    else:
+        item = Expression(write.update, write.names, write.values, old or dict(write.key)).updated()
+    _check_size(write.table, item)
+    return item
 
 
 def _indexed(table: _Table, keys: _Table | IndexKeys) -> list[Item]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import pytest
 
 from services.kernel.adapters.dynamodb import ConditionFailed, DynamoDB, IndexKeys, Item, Key
-from services.kernel.core.errors import InvalidRecord, MissingResource, Refused
+from services.kernel.adapters.transaction import Put, Update
+from services.kernel.core.errors import InvalidRecord, MissingResource, Refused, Throttled
 from tests.fault.waiting import until
 from tests.memory.dynamodb import MemoryDynamoDB
 
@@ -333,3 +334,44 @@ async def test_what_is_not_there_is_missing(table: Table) -> None:
 async def test_creating_twice_and_deleting_nothing_are_harmless(table: Table) -> None:
     assert await table.dynamodb.create_table(table.name, Key("order_id"), Key("part")) is False
     await table.dynamodb.delete_table("no-such-table")
+
+
+async def test_a_transaction_writes_all_or_nothing(table: Table) -> None:
+    first = Put(table.name, {**key("1", "a#"), "n": {"N": "1"}}, ABSENT)
+    second = Update(
+        table.name,
+        key("2", "a#"),
+        "SET told = :told, version = if_not_exists(version, :none) + :one",
+        values={":told": {"S": "x"}, ":none": {"N": "0"}, ":one": {"N": "1"}},
+    )
+    await table.dynamodb.transact([first, second])
+    found = await table.dynamodb.get_item(table.name, key("2", "a#"))
+    assert found == {**key("2", "a#"), "told": {"S": "x"}, "version": {"N": "1"}}
+    with pytest.raises(ConditionFailed) as raised:
+        await table.dynamodb.transact([second, first])
+    assert raised.value.index == 1
+    assert await table.dynamodb.get_item(table.name, key("2", "a#")) == found
+
+
+async def test_of_many_transactions_on_one_item_one_wins(table: Table) -> None:
+    async def insert(number: int) -> bool:
+        item = {**key("1", "a#"), "who": {"N": str(number)}}
+        beside = Put(table.name, key(f"beside-{number}", "a#"))
+        try:
+            await table.dynamodb.transact([Put(table.name, item, ABSENT), beside])
+        except (ConditionFailed, Throttled):
+            return False
+        return True
+
+    won = await asyncio.gather(*(insert(number) for number in range(8)))
+    assert sum(won) == 1
+    stored = [item async for item in table.dynamodb.scan(table.name)]
+    assert sorted(item["order_id"]["S"] for item in stored) == ["1", f"beside-{won.index(True)}"]
+
+
+async def test_a_transaction_of_nothing_or_of_too_much_is_refused(table: Table) -> None:
+    for count in (0, 101):
+        with pytest.raises(ValueError, match="1 to 100"):
+            await table.dynamodb.transact([Put(table.name, key(str(at), "a#")) for at in range(count)])
+    with pytest.raises(Refused):
+        await table.dynamodb.transact([Put(table.name, key("1", "a#"))] * 2)

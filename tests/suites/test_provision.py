@@ -113,9 +113,12 @@ async def test_an_engine_that_stays_away_is_told_by_its_name() -> None:
         await provision(kinesis, MemoryDynamoDB(), "n", CATALOG, timeout_s=0.2)
 
 
-def test_the_command_provisions_and_says_what_there_is(engines: Engines, namespace: str) -> None:
+def test_the_command_provisions_and_says_what_there_is(
+    engines: Engines, aws_endpoint: str, namespace: str
+) -> None:
     command = [sys.executable, "-m", "services.kernel.provision", "--namespace", namespace, "--shards", "1"]
-    environment = local_environment(engines)
+    environment = local_environment(replace(engines, aws=aws_endpoint))
+    topics = [f"{namespace}-order-rate-alarms"]
     try:
         first = subprocess.run(
             [*command, "--json"], cwd=ROOT, env=environment, capture_output=True, check=True
@@ -125,11 +128,12 @@ def test_the_command_provisions_and_says_what_there_is(engines: Engines, namespa
             "streams": streams,
             "tables": tables,
             "created": sorted(streams + tables),
+            "topics": topics,
         }
         second = subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, check=True, text=True
         )
-        assert second.stdout.splitlines() == streams + tables
+        assert second.stdout.splitlines() == streams + tables + topics
     finally:
         asyncio.run(_remove(engines, namespace))
 

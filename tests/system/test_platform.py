@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from deploy.local import drain, stored
+from deploy.local import drain, plan, stored
 from services.kernel.adapters.dynamodb import DynamoDB
 from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.streams import rejected_reader
@@ -147,9 +147,9 @@ async def test_status_tells_of_everything_and_of_no_lag_once_all_is_stored(platf
     assert said.returncode == 0, said.stdout
     status = json.loads(said.stdout)
     assert status["state"] == "up"
-    assert {row["name"] for row in status["engines"]} == {"kinesis", "dynamodb"}
+    assert {row["name"] for row in status["engines"]} == set(plan.read().engines)
     services = {row["name"]: row for row in status["services"]}
-    assert set(services) == {"order_ingest", "order_file_ingest", "dynamodb_writer", "storefront"}
+    assert set(services) == {service.name for service in plan.read().services}
     for row in [*status["engines"], *services.values()]:
         assert (row["state"], row["restarts"]) == ("ready", 0)
         assert row["pid"] > 0

@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SOURCES = Path(__file__).parent
-ENGINES = Path(__file__).parents[3] / ".engines"
+ROOT = Path(__file__).parents[3]
+ENGINES = ROOT / ".engines"
+AWS_PYTHON = ROOT / ".venv-aws" / "bin" / "python"
 HOST = "127.0.0.1"
-NAMES = ("kinesis", "dynamodb")
+SERVES = {"kinesis": ("kinesis",), "dynamodb": ("dynamodb",), "aws": ("sns",)}
+"""What each engine stands in for: a service finds it by CADABRA_<NAME>_ENDPOINT."""
+NAMES = tuple(SERVES)
 READY_TIMEOUT_S = 60.0
 
 
@@ -20,7 +24,8 @@ class Launch:
 
     Args:
         port_file: where the engine writes the port that it listens on, once it does.
-        target, content_type: of the smallest call that proves that the engine serves its API.
+        target, content_type, body: of the smallest call that proves that the engine serves its API.
+        scope: the service that its signature names.
     """
 
     name: str
@@ -30,6 +35,8 @@ class Launch:
     port_file: Path
     target: str
     content_type: str
+    body: str = "{}"
+    scope: str = "aws"
 
 
 def launch(name: str, run_folder: Path, port: int = 0, engines: Path = ENGINES) -> Launch:
@@ -42,9 +49,10 @@ def launch(name: str, run_folder: Path, port: int = 0, engines: Path = ENGINES) 
     Raises:
         FileNotFoundError: the engine was not fetched.
     """
-    makers = {"kinesis": _kinesis, "dynamodb": _dynamodb}
-    if not (engines / name).is_dir():
-        raise FileNotFoundError(f"{engines / name} is missing: run `make setup`")
+    makers = {"kinesis": _kinesis, "dynamodb": _dynamodb, "aws": _aws}
+    needed = AWS_PYTHON if name == "aws" else engines / name
+    if not needed.exists():
+        raise FileNotFoundError(f"{needed} is missing: run `make setup`")
     return makers[name](run_folder.resolve(), port, engines)
 
 
@@ -110,6 +118,31 @@ def _dynamodb(run_folder: Path, port: int, engines: Path) -> Launch:
     )
 
 
+def _aws(run_folder: Path, port: int, _engines: Path) -> Launch:
+    environment = {
+        **_common("aws", run_folder, port),
+        "TMPDIR": str(run_folder),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "LOG_LEVEL": "WARNING",
+        "SERVICES": ",".join(SERVES["aws"]),
+        # Listeners of their own that nobody here asks for.
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+    }
+    return Launch(
+        name="aws",
+        command=[str(AWS_PYTHON), str(SOURCES / "aws" / "serve.py")],
+        environment=environment,
+        folder=run_folder,
+        port_file=Path(environment["CADABRA_ENGINE_PORT_FILE"]),
+        target="",
+        content_type="application/x-www-form-urlencoded",
+        body="Action=ListTopics&Version=2010-03-31",
+        scope="sns",
+    )
+
+
 def _common(name: str, run_folder: Path, port: int) -> dict[str, str]:
     return {
         "PATH": os.environ.get("PATH", os.defpath),
@@ -123,7 +156,7 @@ def _common(name: str, run_folder: Path, port: int) -> dict[str, str]:
 def url(started: Launch) -> str | None:
     """Where the engine serves, once it has told its port and answers its API; None before.
 
-    Source: the Signature Version 4 headers of an AWS JSON call; the engines read them, unchecked.
+    Source: the Signature Version 4 headers of an AWS call; the engines read them, unchecked.
     """
     try:
         port = int(started.port_file.read_text(encoding="ascii"))
@@ -133,12 +166,12 @@ def url(started: Launch) -> str | None:
         "Content-Type": started.content_type,
         "X-Amz-Target": started.target,
         "X-Amz-Date": "20240101T000000Z",
-        "Authorization": "AWS4-HMAC-SHA256 Credential=local/20240101/us-east-1/aws/aws4_request, "
+        "Authorization": f"AWS4-HMAC-SHA256 Credential=local/20240101/us-east-1/{started.scope}/aws4_request, "
         "SignedHeaders=host;x-amz-date, Signature=00",
     }
     connection = http.client.HTTPConnection(HOST, port, timeout=2)
     try:
-        connection.request("POST", "/", body="{}", headers=headers)
+        connection.request("POST", "/", body=started.body, headers=headers)
         return f"http://{HOST}:{port}" if connection.getresponse().status == 200 else None
     except OSError:
         return None

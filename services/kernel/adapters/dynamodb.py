@@ -13,8 +13,15 @@ from typing import Any
 import msgspec
 
 from services.kernel.adapters import data_plane as planes
-from services.kernel.adapters import partiql, sdk
-from services.kernel.core.errors import CadabraError, InvalidRecord, MissingResource, Unavailable
+from services.kernel.adapters import partiql, sdk, transaction
+from services.kernel.core.errors import (
+    CadabraError,
+    InvalidRecord,
+    MissingResource,
+    Refused,
+    Throttled,
+    Unavailable,
+)
 from services.kernel.core.retry import Retry
 
 Item = dict[str, Any]
@@ -33,12 +40,14 @@ class ConditionFailed(CadabraError):
     """A conditional write found another state; nothing was written.
 
     `item` is the item as it stood, when the caller asked for it and there was one. A caller that repeats a
-    write whose answer was lost meets its own earlier write here, and has to recognise it.
+    write whose answer was lost meets its own earlier write here, and has to recognise it. `index` is the place in
+    its transaction of the first write whose condition did not hold, 0 for a write of its own.
     """
 
-    def __init__(self, message: str, item: Item | None = None) -> None:
+    def __init__(self, message: str, item: Item | None = None, index: int = 0) -> None:
         super().__init__(message)
         self.item = item
+        self.index = index
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +204,16 @@ class DynamoDB:
         """
         arguments = _write_arguments(condition, names, values, return_old_on_failure)
         await self._call("delete_item", table, Key=key, **arguments)
+
+    async def transact(self, writes: Sequence[transaction.Write]) -> None:
+        """Do all of up to 100 writes, each of another item, or none of them.
+
+        Raises:
+            ConditionFailed: a condition does not hold; nothing was written.
+            Throttled: another write was at one of the items, or the pace is too high; nothing was written.
+        """
+        requested = transaction.request(writes)
+        await self._request("transact_write_items", writes[0].table, TransactItems=requested)
 
     async def query(
         self,
@@ -358,9 +377,19 @@ def _translate(error: Any, what: str) -> CadabraError:
     code = sdk.error_code(error)
     if code in ("ConditionalCheckFailedException", "DuplicateItemException"):
         return ConditionFailed(what, error.response.get("Item") or None)
+    if code == "TransactionCanceledException":
+        return _cancelled(transaction.reasons(error.response), what)
     if code == "ValidationException" and _says_too_large(error.response["Error"].get("Message", "")):
         return InvalidRecord("too_large", f"{what}: the item is above {MAX_ITEM_BYTES} bytes")
     return sdk.translate(error, what)
+
+
+def _cancelled(reasons: Sequence[str], what: str) -> CadabraError:
+    if "ConditionalCheckFailed" in reasons:
+        return ConditionFailed(what, index=reasons.index("ConditionalCheckFailed"))
+    passing = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+    kind = Throttled if passing.intersection(reasons) else Refused
+    return kind(f"{what}: cancelled: {', '.join(reasons)}")
 
 
 def _says_too_large(message: str) -> bool:

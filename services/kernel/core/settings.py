@@ -285,6 +285,15 @@ class ServiceSettings:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class SnsSettings:
+    """Where SNS is; for those who publish."""
+
+    sns_endpoint: str | None = setting(
+        "CADABRA_SNS_ENDPOINT", default=None, pattern=r"https?://.+", help="URL of SNS; unset on AWS"
+    )
+
+
 def main(arguments: Sequence[str]) -> int:
     """Print the Markdown table of the settings class named as `package.module:Class`."""
     if len(arguments) != 1 or ":" not in arguments[0]:

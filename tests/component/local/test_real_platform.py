@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from deploy.local import plan, processes
+from deploy.local import plan, probe, processes
 from tests.component.local.platforms import Platform, until
 
 
@@ -39,6 +41,22 @@ def test_every_socket_listens_on_loopback(platform: Platform) -> None:
     assert sum(map(len, listening.values())) >= 8  # engines 2 and their TLS, APIs 2, health servers 4
     for process, addresses in listening.items():
         assert all(address.startswith("127.0.0.1:") for address in addresses), (process, addresses)
+
+
+def test_a_test_message_of_an_operator_arrives_at_the_receiver(platform: Platform) -> None:
+    found = json.loads(platform.layout.endpoints_file.read_text())
+    notifier, receiver = (found["services"][name]["url"] for name in ("alarm_notifier", "webhook_receiver"))
+    headers = {"Authorization": f"Bearer {found['tokens']['operator']}"}
+    url = f"{notifier}/v1/test-messages"
+    asked = urllib.request.Request(url, method="POST", headers=headers)  # noqa: S310 - http to ourselves
+    with urllib.request.urlopen(asked, timeout=5) as answer:  # noqa: S310 - http to ourselves
+        message_id = json.loads(answer.read())["message_id"]
+
+    def arrived() -> bool:
+        messages = json.loads(probe.get(f"{receiver}/messages") or "{}")["messages"]
+        return message_id in [one["body"]["message_id"] for one in messages]
+
+    until(arrived)
 
 
 def test_a_killed_service_comes_back_at_its_address(platform: Platform) -> None:

@@ -24,7 +24,7 @@ PARTIES = (
 def copied(tmp_path: Path) -> Path:
     """The folder of contracts inside a repository that has every service's and job's folder, and nothing else."""
     root = tmp_path / "contracts"
-    for part in ("schemas", "streams", "tables", "examples", "generated"):
+    for part in ("schemas", "streams", "tables", "topics", "examples", "generated"):
         shutil.copytree(catalog.ROOT / part, root / part)
     for party in PARTIES:
         (tmp_path / party).mkdir(parents=True)
