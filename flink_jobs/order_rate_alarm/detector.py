@@ -188,7 +188,9 @@ class Detector:
         frontier = self._frontier or 0
         self._ledger.add(order, now_ms)
         self._counters["orders_counted"] += 1
-        self._counters["late_orders"] += order.second < frontier * 60
+        if order.second < frontier * 60:
+            self._counters["late_orders"] += 1
+            self._meta_changed = True  # a silence may begin later than it was written
         self._judging.count(order.second, order.country, frontier)
 
     # Time

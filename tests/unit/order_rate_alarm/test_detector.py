@@ -344,6 +344,16 @@ def test_a_restored_detector_goes_on_where_the_other_was() -> None:
     assert final(stream.records).keys() == stream.final().keys()
 
 
+def test_a_late_order_moves_the_begin_of_a_silence_in_the_state_too() -> None:
+    """Found by drawn arrivals: the begin was written only when time went on, and a restore took the old one."""
+    stream = busy(per_ten_minutes=10.0)
+    stream.clock(NOON + 10 * MINUTE)
+    stream.order(order(NOON + 8 * MINUTE, "late"), now_ms=stream.now_ms)
+    stream.restore()
+    stream.clock(NOON + 16 * MINUTE)
+    assert stream.records == []
+
+
 def test_state_of_another_format_is_refused() -> None:
     with pytest.raises(WrongState):
         Detector(Rules(), None, [("m", b'{"format":99}')])
