@@ -15,13 +15,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deploy.local import control, demo_orders, processes
+from deploy.local import control, demo_alarms, demo_orders, processes
 from deploy.local.layout import Layout
 from deploy.local.section import Context, Section
 from deploy.local.state import RunState
 from deploy.local.target import LEDGER_NAME, Target
 
-SECTIONS: dict[str, Callable[[Context], Coroutine[Any, Any, Section]]] = {"orders": demo_orders.run}
+SECTIONS: dict[str, Callable[[Context], Coroutine[Any, Any, Section]]] = {
+    "alarms": demo_alarms.run,  # first: what follows is a surge by itself, and would hold the incident open
+    "orders": demo_orders.run,
+}
 """What the demonstration shows, in order; `--only` chooses one."""
 
 
@@ -59,7 +62,8 @@ def start_fresh(say: Callable[[str], None]) -> Target:
     layout = Layout.current()
     say("The engines keep everything in memory: what an earlier run stored here is gone now.")
     control.down(layout, say)
-    for left in [layout.folder / LEDGER_NAME, *sorted(layout.order_files.glob("*.csv"))]:
+    gone = [layout.folder / LEDGER_NAME, *layout.order_files.glob("*.csv"), *layout.baselines.glob("*.json")]
+    for left in gone:
         left.unlink(missing_ok=True)
     control.up(layout, say)
     return Target.current(layout)

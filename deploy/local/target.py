@@ -26,6 +26,7 @@ class Target:
 
     Args:
         run_id: of the run that is up; another one has other engines, which are empty.
+        alarm_job: where the metrics of the alarm's Flink job are.
         source: the sender that the token speaks for.
         file_source: the sender that the folder of order files is read for.
     """
@@ -34,6 +35,9 @@ class Target:
     run_id: str
     order_ingest: str
     storefront: str
+    alarm_notifier: str
+    webhook_receiver: str
+    alarm_job: str
     dynamodb: str
     namespace: str
     sender_token: str
@@ -53,12 +57,15 @@ class Target:
         run_id = read_json(where.state_file).get("run_id")
         if not endpoints or not run_id:
             raise NotRunning(f"nothing runs in {where.folder}: start it with make up")
-        tokens = endpoints["tokens"]
+        tokens, services = endpoints["tokens"], endpoints["services"]
         return cls(
             layout=where,
             run_id=run_id,
-            order_ingest=endpoints["services"]["order_ingest"]["url"],
-            storefront=endpoints["services"]["storefront"]["url"],
+            order_ingest=services["order_ingest"]["url"],
+            storefront=services["storefront"]["url"],
+            alarm_notifier=services["alarm_notifier"]["url"],
+            webhook_receiver=services["webhook_receiver"]["url"],
+            alarm_job=services["order_rate_alarm"]["metrics_url"],
             dynamodb=endpoints["engines"]["dynamodb"]["url"],
             namespace=endpoints["namespace"],
             sender_token=tokens["sender"],

@@ -46,7 +46,7 @@ class Platform:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs `python -m deploy.local` on this platform."""
-        return _local(self.environment, *arguments)
+        return local(self.environment, *arguments)
 
     def headers(self, role: str, subject: str) -> dict[str, str]:
         """The header of a request in this role."""
@@ -62,12 +62,12 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         "CADABRA_LOCAL_DIR": str(layout.folder),
     }
     try:
-        demo = _local(environment, "demo", "--only", "orders", "--json")
+        demo = local(environment, "demo", "--json")
         assert layout.endpoints_file.exists(), f"the platform is not up:\n{demo.stderr[-4000:]}"
         result = json.loads(demo.stdout) if demo.stdout else {}
         yield Platform(Target.current(layout), environment, demo.returncode, result, demo.stderr)
     finally:
-        down = _local(environment, "down")
+        down = local(environment, "down")
     assert "no process is left" in down.stdout
 
 
@@ -93,7 +93,8 @@ async def kinesis(platform: Platform) -> AsyncIterator[Kinesis]:
         yield client
 
 
-def _local(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+def local(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m deploy.local` in this environment."""
     return subprocess.run(
         [sys.executable, "-m", "deploy.local", *arguments],
         cwd=Path(ROOT),

@@ -41,6 +41,7 @@ DOCUMENTED_POPULATIONS = {
 }
 # Not the goals (4 minutes, 2 s), which the demonstration prints beside what it measured: a busy machine is no failure.
 READABLE_WITHIN_S = 15.0
+TOLD_WITHIN_S = 20.0
 
 
 def test_the_demonstration_passes(platform: Platform) -> None:
@@ -53,6 +54,20 @@ def test_the_totals_are_those_that_the_data_is_documented_with(platform: Platfor
     assert counted["by_kind"] == DOCUMENTED_KINDS
     assert counted["populations"] == DOCUMENTED_POPULATIONS
     assert (counted["customers"], counted["stock_codes"]) == (4_372, 4_070)
+
+
+def test_an_injected_surge_becomes_a_message(platform: Platform) -> None:
+    alarms = platform.result["sections"]["alarms"]
+    (told,) = [one["record"] for one in alarms["message"]["incidents"]]
+    assert (told["rule"], told["key"], told["direction"], told["state"]) == (
+        "threshold",
+        "total",
+        "surge",
+        "firing",
+    )
+    assert told["observed"] >= 10
+    assert told["baseline_version"] == alarms["baseline"]
+    assert 0 < alarms["latency_s"] <= TOLD_WITHIN_S
 
 
 def test_all_lines_are_stored_once_and_as_they_were_sent(platform: Platform) -> None:
