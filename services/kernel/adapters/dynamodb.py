@@ -14,40 +14,21 @@ import msgspec
 
 from services.kernel.adapters import data_plane as planes
 from services.kernel.adapters import partiql, sdk, transaction
-from services.kernel.core.errors import (
-    CadabraError,
-    InvalidRecord,
-    MissingResource,
-    Refused,
-    Throttled,
-    Unavailable,
-)
+from services.kernel.adapters.dynamodb_errors import MAX_ITEM_BYTES as MAX_ITEM_BYTES
+from services.kernel.adapters.dynamodb_errors import ConditionFailed as ConditionFailed
+from services.kernel.adapters.dynamodb_errors import translate
+from services.kernel.core.errors import CadabraError, MissingResource, Unavailable
 from services.kernel.core.retry import Retry
 
 Item = dict[str, Any]
 
 # Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html
-MAX_ITEM_BYTES = 400 * 1024
 MAX_ITEMS_PER_BATCH_WRITE = 25
 MAX_KEYS_PER_BATCH_GET = 100
 MAX_INSERTS_PER_BATCH = 25
 
 _MAX_PUT_ANSWER_BYTES = 4 * 1024 * 1024  # the old item of a failed condition: 400 KB, escaped at worst
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
-
-class ConditionFailed(CadabraError):
-    """A conditional write found another state; nothing was written.
-
-    `item` is the item as it stood, when the caller asked for it and there was one. A caller that repeats a
-    write whose answer was lost meets its own earlier write here, and has to recognise it. `index` is the place in
-    its transaction of the first write whose condition did not hold, 0 for a write of its own.
-    """
-
-    def __init__(self, message: str, item: Item | None = None, index: int = 0) -> None:
-        super().__init__(message)
-        self.item = item
-        self.index = index
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +118,7 @@ class DynamoDB:
         try:
             await self._plane.call("PutItem", request, _decode_object, _MAX_PUT_ANSWER_BYTES)
         except sdk.SDK_ERRORS as error:
-            raise _translate(error, f"put_item {table}") from error
+            raise translate(error, f"put_item {table}") from error
 
     async def insert_batch(self, table: str, items: Sequence[Mapping[str, Any]]) -> list[CadabraError | None]:
         """Store up to 25 items of different keys in one call, each where no item has its key.
@@ -153,10 +134,10 @@ class DynamoDB:
         try:
             failures = await partiql.insert_all(self._client, self._plane, table, items)
         except sdk.SDK_ERRORS as error:
-            raise _translate(error, what) from error
+            raise translate(error, what) from error
         if len(failures) != len(items):
             raise Unavailable(f"{what}: an answer without an outcome for every item")
-        return [None if failure is None else _translate(failure, what) for failure in failures]
+        return [None if failure is None else translate(failure, what) for failure in failures]
 
     async def get_item(self, table: str, key: Mapping[str, Any], consistent: bool = True) -> Item | None:
         """Read one item by its whole key; None where there is none."""
@@ -369,32 +350,8 @@ class DynamoDB:
         try:
             answer: dict[str, Any] = await getattr(self._client, operation)(**arguments)
         except sdk.SDK_ERRORS as error:
-            raise _translate(error, f"{operation} {table}") from error
+            raise translate(error, f"{operation} {table}") from error
         return answer
-
-
-def _translate(error: Any, what: str) -> CadabraError:
-    code = sdk.error_code(error)
-    if code in ("ConditionalCheckFailedException", "DuplicateItemException"):
-        return ConditionFailed(what, error.response.get("Item") or None)
-    if code == "TransactionCanceledException":
-        return _cancelled(transaction.reasons(error.response), what)
-    if code == "ValidationException" and _says_too_large(error.response["Error"].get("Message", "")):
-        return InvalidRecord("too_large", f"{what}: the item is above {MAX_ITEM_BYTES} bytes")
-    return sdk.translate(error, what)
-
-
-def _cancelled(reasons: Sequence[str], what: str) -> CadabraError:
-    if "ConditionalCheckFailed" in reasons:
-        return ConditionFailed(what, index=reasons.index("ConditionalCheckFailed"))
-    passing = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
-    kind = Throttled if passing.intersection(reasons) else Refused
-    return kind(f"{what}: cancelled: {', '.join(reasons)}")
-
-
-def _says_too_large(message: str) -> bool:
-    # The one refusal that is the record's fault has no code of its own.
-    return "Item size" in message and "exceeded" in message
 
 
 def _write_arguments(
