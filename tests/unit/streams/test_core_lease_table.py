@@ -330,3 +330,17 @@ async def test_an_answer_to_another_request_for_a_free_lease_is_not_taken_for_ou
         await stage.leases.write(seen, ours)
     assert await stage.leases.take(seen, ours) is None
     assert await stage.lease() == other
+
+
+async def test_the_table_is_read_as_it_is_and_not_as_it_was(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan, asked = stage.dynamodb.scan, []
+
+    def noting(table: str, consistent: bool = True) -> Any:
+        asked.append(consistent)
+        return scan(table, consistent)
+
+    monkeypatch.setattr(stage.dynamodb, "scan", noting)
+    await stage.leases.read()
+    assert asked == [True]
