@@ -228,8 +228,15 @@ class LeaseTable:
 
 
 def _is_what_we_wrote(found: Lease, wanted: Lease) -> bool:
-    """Whether the row is our own write already: the answer to an earlier try was lost."""
-    return (found.owner, found.counter, found.checkpoint) == (wanted.owner, wanted.counter, wanted.checkpoint)
+    """Whether the row is our own write already: the answer to an earlier try was lost.
+
+    Of a free lease it may be somebody else's, who answered another request: then it has another place.
+    """
+    return _written_place(found) == _written_place(wanted)
+
+
+def _written_place(lease: Lease) -> tuple[object, ...]:
+    return lease.owner, lease.counter, lease.checkpoint, lease.sub_sequence, lease.timestamp_ms
 
 
 _OF_THE_OWNER = (

@@ -87,12 +87,13 @@ class Operator:
         Args:
             timestamp_ms: UTC milliseconds since the epoch, not after now.
         """
-        listed = {s.shard_id for s in await self._retry.call(lambda: kinesis.list_shards(stream))}
         request = rewind.to_time(timestamp_ms)
         kept: list[Answer] = []
         asked: list[str] = []
         while True:  # until a look shows no lease that was made meanwhile by a reshard
             leases = await self._retry.call(self._table.read)
+            # Listed anew with each look: a shard that came meanwhile may have ended already, and not be gone.
+            listed = {s.shard_id for s in await self._retry.call(lambda: kinesis.list_shards(stream))}
             known = {*asked, *(answer.shard_id for answer in kept)}
             fresh = [one for one in rewind.parents_first(leases) if one.shard_id not in known]
             fresh = [one for one in fresh if one.shard_id in listed or not one.ended]

@@ -311,3 +311,36 @@ async def test_a_lease_with_everything_set_is_written_whole_and_its_mark_taken_b
     await stage.leases.write(replace(full, counter=5), plain)
     assert await stage.lease() == replace(plain, counter=6)
     assert "attemptSubSequence" not in await stage.row()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Lease("s", counter=5, checkpoint="AT_TIMESTAMP", timestamp_ms=2_000),
+        Lease("s", counter=5, checkpoint="AT_TIMESTAMP", timestamp_ms=1_000, sub_sequence=1),
+    ],
+)
+async def test_an_answer_to_another_request_for_a_free_lease_is_not_taken_for_ours(
+    stage: Stage, other: Lease
+) -> None:
+    await stage.put(other)
+    seen = Lease("s", counter=4, checkpoint=SHARD_END, rewind_to="AT_TIMESTAMP:1000")
+    ours = Lease("s", counter=4, checkpoint="AT_TIMESTAMP", timestamp_ms=1_000)
+    with pytest.raises(RequestChanged):
+        await stage.leases.write(seen, ours)
+    assert await stage.leases.take(seen, ours) is None
+    assert await stage.lease() == other
+
+
+async def test_the_table_is_read_as_it_is_and_not_as_it_was(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan, asked = stage.dynamodb.scan, []
+
+    def noting(table: str, consistent: bool = True) -> Any:
+        asked.append(consistent)
+        return scan(table, consistent)
+
+    monkeypatch.setattr(stage.dynamodb, "scan", noting)
+    await stage.leases.read()
+    assert asked == [True]
