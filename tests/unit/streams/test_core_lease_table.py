@@ -339,7 +339,7 @@ async def test_the_table_is_read_as_it_is_and_not_as_it_was(
 
     def noting(table: str, consistent: bool = True) -> Any:
         asked.append(consistent)
-        return scan(table, consistent)
+        return scan(table, consistent=consistent)
 
     monkeypatch.setattr(stage.dynamodb, "scan", noting)
     await stage.leases.read()
