@@ -70,7 +70,7 @@ def start_fresh(say: Callable[[str], None]) -> Target:
 
 
 def peak_memory(layout: Layout) -> dict[str, int]:
-    """The largest resident memory of each process of the run, in bytes, and the sum of them.
+    """The largest resident memory of each unit of the run with its children, in bytes, and the sum of them.
 
     Source: proc(5), /proc/pid/status, VmHWM in KiB.
     """
@@ -78,10 +78,17 @@ def peak_memory(layout: Layout) -> dict[str, int]:
     found: dict[str, int] = {}
     for unit in run.units if run else []:
         if unit.pid is not None and processes.usage(unit.pid) is not None:
-            status = Path(f"/proc/{unit.pid}/status").read_text(encoding="utf-8")
-            peak = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-            found[unit.name] = int(peak.split()[1]) * 1024
+            found[unit.name] = sum(map(_peak_bytes, processes.tree(unit.pid)))
     return {**found, "all": sum(found.values())}
+
+
+def _peak_bytes(pid: int) -> int:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return 0  # it ended between two looks
+    peaks = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(peaks[0].split()[1]) * 1024 if peaks else 0
 
 
 def run(names: list[str], say: Callable[[str], None]) -> Demo:

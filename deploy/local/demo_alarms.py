@@ -36,16 +36,13 @@ class Told:
 
     Args:
         latency_s: since the acknowledgement of the order that crossed the limit.
-        body: `cadabra.alarm_message/1`.
+        record: what it says of the surge, `order_rate_alarm/1`.
+        body: all of it, `cadabra.alarm_message/1`; it may be about other incidents too.
     """
 
     latency_s: float
+    record: dict[str, Any]
     body: dict[str, Any]
-
-    @property
-    def record(self) -> dict[str, Any]:
-        """The record of the most urgent incident."""
-        return dict(self.body["incidents"][0]["record"])
 
 
 async def run(context: Context) -> Section:
@@ -129,22 +126,23 @@ async def _told(
         async with session.get(f"{target.webhook_receiver}/messages") as response:
             messages = (await response.json())["messages"]
         for message in messages:
-            if message["received_at_ms"] >= since_ms and _is_about(message["body"], moment):
-                return Told(message["received_at_ms"] / 1000 - crossed_at_s, message["body"])
+            record = _surge_in(message["body"], moment)
+            if message["received_at_ms"] >= since_ms and record is not None:
+                return Told(message["received_at_ms"] / 1000 - crossed_at_s, record, message["body"])
         await asyncio.sleep(LOOK_EVERY_S)
     raise RuntimeError(f"nobody was told of the surge within {DEADLINE_S:.0f} s")
 
 
-def _is_about(body: dict[str, Any], moment: datetime) -> bool:
-    """Whether a message tells that a surge over this moment has begun."""
+def _surge_in(body: dict[str, Any], moment: datetime) -> dict[str, Any] | None:
+    """What a message says of the beginning of a surge over this moment, by the fixed limit; None if nothing."""
     if body["kind"] != "firing":
-        return False
+        return None
     for one in body["incidents"]:
-        record = one["record"]
+        record: dict[str, Any] = one["record"]
         begun, ended = (datetime.fromisoformat(record[name]) for name in ("window_start", "window_end"))
         if record["rule"] == "threshold" and begun <= moment.replace(microsecond=0) < ended:
-            return True
-    return False
+            return record
+    return None
 
 
 async def _listed(target: Target, incident_id: str) -> dict[str, Any]:
