@@ -51,12 +51,12 @@ class Rules:
         "Length in seconds of a second, longer window, in which only surges of the total are looked for; 0: off.",
     )
     surge_probability: float = _rule(
-        1.5e-4,
+        1.2e-4,
         0,
         0.1,
         "A window is a surge if the baseline gives a count this high at most this probability; 0: off.",
     )
-    surge_window_probability: float = _rule(6e-4, 0, 0.1, "The same of the longer window of surges; 0: off.")
+    surge_window_probability: float = _rule(1e-3, 0, 0.1, "The same of the longer window of surges; 0: off.")
     drop_probability: float = _rule(
         1e-3,
         0,
@@ -79,7 +79,7 @@ class Rules:
         30,
         0,
         3600,
-        "Seconds of stream time past the end of a window before a drop, silence or recovery is judged.",
+        "Seconds of stream time past the end of a window before all that waits for its end is judged.",
     )
     resolve_s: int = _rule(
         900, 0, 86_400, "Seconds of usual rate, in event time, after which an incident is resolved."
