@@ -173,8 +173,12 @@ class Baseline:
         ]
 
     def law(self, minutes: int) -> CountLaw:
-        """Of counts in windows of so many minutes: that of the length that comes nearest."""
-        return self.laws[min(self.laws, key=lambda known: abs(known - minutes))]
+        """Of counts in windows of so many minutes: that of the next longer length; of the longest if there is none.
+
+        Counts of longer windows vary more than their mean says, so what is not known is not taken for too calm.
+        """
+        longer = [known for known in self.laws if known >= minutes]
+        return self.laws[min(longer) if longer else max(self.laws)]
 
     def value(self, key: str) -> float:
         """Usual money of one order of a key; that of all orders for a key that it does not know."""

@@ -156,8 +156,11 @@ class Detector:
             "baseline_age_s": age_ms / 1000,
         }
 
-    def watch(self, watcher: Callable[[Series, Mark], None]) -> None:
-        """Tell of every unusual window as it is found; for a backtest, which looks at more than incidents."""
+    def watch(self, watcher: Callable[[Series, Mark, float], None]) -> None:
+        """Tell of every unusual window as it is found; for a backtest, which looks at more than incidents.
+
+        The number is the window's probability as a share of the one at which its rule finds it unusual.
+        """
         self._judging.incidents.watcher = watcher
 
     # Orders

@@ -87,7 +87,7 @@ class Incidents:
         self._dirty: set[Series] = set()
         self._checks: dict[Series, int] = {}
         self._next_check_ms: float = float("inf")
-        self.watcher: Callable[[Series, Mark], None] | None = None
+        self.watcher: Callable[[Series, Mark, float], None] | None = None
         """Is told of each unusual window when it is found and whenever it becomes odder."""
         self.fired = 0
         self.merged = 0
@@ -103,10 +103,14 @@ class Incidents:
             found = self._marks[series] = Marks(joins_ms)
         return found
 
-    def mark(self, series: Series, mark: Mark) -> None:
-        """A window is unusual, or more so than it was."""
+    def mark(self, series: Series, mark: Mark, share: float = 1.0) -> None:
+        """A window is unusual, or more so than it was.
+
+        Args:
+            share: its probability, as a share of the one at which the rule finds a window unusual.
+        """
         if self.watcher is not None:
-            self.watcher(series, mark)
+            self.watcher(series, mark, share)
         if self.marks(series).put(mark):
             self._changed[_mark_key(series, mark)] = repr(mark.oddness).encode()
         self._dirty.add(series)

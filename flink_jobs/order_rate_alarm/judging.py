@@ -9,6 +9,7 @@ from flink_jobs.order_rate_alarm.clusters import Series
 from flink_jobs.order_rate_alarm.counts import MinuteCounts
 from flink_jobs.order_rate_alarm.incidents import Incidents, Settings
 from flink_jobs.order_rate_alarm.learned import Learned, Length
+from flink_jobs.order_rate_alarm.longer import SURGE, LongerSurges
 from flink_jobs.order_rate_alarm.record import Window
 from flink_jobs.order_rate_alarm.rules import Rules
 from flink_jobs.order_rate_alarm.silence import Silence
@@ -40,6 +41,7 @@ class Judging:
         self.learned = [self.surges]
         if rules.drop_window_s:
             self.learned.append(Learned(rules, Length.of_drops(rules), self.counts, self.incidents))
+        self.longer = LongerSurges(rules, self.counts, self.incidents)
         self.silence = Silence(rules, self.counts, self.incidents)
         self.judged = 0
 
@@ -48,6 +50,7 @@ class Judging:
         self.baseline, self.judged_from = baseline, judged_from
         for learned in self.learned:
             learned.use(baseline, judged_from)
+        self.longer.use(baseline, judged_from)
         self.silence.use(baseline, judged_from, frontier)
 
     def count(self, second: int, country: str, frontier: int) -> None:
@@ -62,10 +65,11 @@ class Judging:
             self._count_late(minute, key, frontier)
 
     def _count_late(self, minute: int, key: str, frontier: int) -> None:
-        """Take back what an order proves wrong that came after its time was judged."""
+        """Judge anew what an order changes that came after its time was judged."""
         for learned in self.learned:
             learned.on_late_order(TOTAL, minute)
             learned.on_late_order(key, minute)
+        self.longer.on_late_order(minute, frontier)
         self.silence.on_late_order(minute, frontier)
 
     def pass_minute(self, minute: int, complete_from: int) -> None:
@@ -73,6 +77,7 @@ class Judging:
         self.judged += 1
         for learned in self.learned:
             learned.on_minute(minute, complete_from)
+        self.longer.on_minute(minute)
         self.silence.on_minute(minute)
 
     def prune(self, before_minute: int, gone: list[int]) -> None:
@@ -98,12 +103,22 @@ class Judging:
             low, high = 1.0, None
         else:
             surge, learned = series.direction == "surge", self._learned(end - start)
-            expected, low, high = learned.band(series.key, end, surge)
             probability = learned.probability(series.key, end, observed, surge)
+            longer = self.longer.verdict(end) if series == SURGE else None
+            if longer is not None and longer < probability:
+                return self._longer_window(end, longer, baseline)
+            expected, low, high = learned.band(series.key, end, surge)
             high = None if high == float("inf") else high
         return Window(
             start_ms, end_ms, observed, expected, low, high, probability, baseline.currency, baseline.version
         )
+
+    def _longer_window(self, end: int, oddness: float, baseline: Baseline) -> Window:
+        longer = self.longer
+        start_ms, end_ms = (end - longer.minutes) * MINUTE_MS, end * MINUTE_MS
+        expected, high, count = longer.expected(end), longer.highest_usual(end), longer.count(end)
+        money, version = baseline.currency, baseline.version
+        return Window(start_ms, end_ms, count, expected, 0.0, high, oddness, money, version)
 
     def _threshold_window(self, start_ms: int, end_ms: int) -> Window:
         observed = self.threshold.windows.sums.get(end_ms // 1000, 0)
@@ -152,7 +167,10 @@ class Judging:
         if series.rule == "silence":
             return self.silence.probability(start, end)
         observed = self.counts.between(series.key, start, end)
-        return self._learned(end - start).probability(series.key, end, observed, series.direction == "surge")
+        surge = series.direction == "surge"
+        oddness = self._learned(end - start).probability(series.key, end, observed, surge)
+        longer = self.longer.verdict(end) if series == SURGE else None
+        return oddness if longer is None else min(oddness, longer)
 
     def _learned(self, minutes: int) -> Learned:
         return next((each for each in self.learned if each.length.minutes == minutes), self.learned[0])

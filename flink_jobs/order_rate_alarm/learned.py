@@ -19,10 +19,14 @@ DIGITS = 3
 
 
 class Limits:
-    """Counts from which on a window is unusual, by what is expected in it; each is worked out once."""
+    """Counts from which on a window is unusual, by what is expected in it; each is worked out once.
 
-    def __init__(self, rules: Rules, law: CountLaw) -> None:
-        surge, drop = rules.surge_probability, rules.drop_probability
+    Args:
+        surge, drop: probabilities at which it is; 0: never.
+    """
+
+    def __init__(self, surge: float, drop: float, law: CountLaw) -> None:
+        self.surge, self.drop = surge, drop
         self.least_for_drop = law.silent_mean(drop) if drop else NEVER
         """Below this many expected orders not even none at all is a drop."""
 
@@ -83,7 +87,7 @@ class Learned:
         self._counts = counts
         self._incidents = incidents
         self._baseline: Baseline | None = None
-        self._limits = Limits(rules, POISSON)
+        self._limits = self._country_limits = _limits(rules, POISSON, 1.0)
         self._judged_from = 0
         self._windows: dict[str, WindowSums] = {}
         """Of the keys that may have a surge: a country that never expects enough is not even summed up."""
@@ -94,14 +98,16 @@ class Learned:
     def use(self, baseline: Baseline, judged_from: int) -> None:
         """Judge by a baseline all windows that end later than the minute `judged_from`."""
         self._baseline = baseline
-        self._limits = Limits(self._rules, baseline.law(self.length.minutes))
+        law = baseline.law(self.length.minutes)
+        self._limits = _limits(self._rules, law, 1.0)
+        self._country_limits = _limits(self._rules, law, self._rules.country_share)
         self._judged_from = judged_from
         most = {key: baseline.most_expected(key, self.length.minutes) for key in baseline.keys}
         judged = [key for key, orders in most.items() if self._enough(key, orders)]
         self._series = {
             key: (Series("learned", key, "surge"), Series("learned", key, "drop")) for key in judged
         }
-        self._dropping = [key for key in judged if most[key] >= self._limits.least_for_drop]
+        self._dropping = [key for key in judged if most[key] >= self._of(key).least_for_drop]
         self._windows = {key: self._window_sums(key) for key in judged} if self.length.surges else {}
         for key, windows in self._windows.items():
             self._judge_anew(key, windows)
@@ -132,21 +138,22 @@ class Learned:
         if minute % self.length.step or minute <= self._judged_from or start < complete_from:
             return
         for key in self._dropping:
-            mean = self.low_mean(key, minute)
-            if mean < self._limits.least_for_drop or not self._enough(key, mean):
+            mean, limits = self.low_mean(key, minute), self._of(key)
+            if key == TOTAL and not mean:
+                return  # while the shop is closed no country expects any either
+            if mean < limits.least_for_drop or not self._enough(key, mean):
                 continue
             count = self._counts.between(key, start, minute)
-            if count <= self._limits.lower(mean):
-                oddness = self._limits.low_tail(count, mean)
-                self._incidents.mark(
-                    self._series[key][1], Mark(start * MINUTE_MS, minute * MINUTE_MS, oddness)
-                )
+            if count <= limits.lower(mean):
+                oddness = limits.low_tail(count, mean)
+                mark = Mark(start * MINUTE_MS, minute * MINUTE_MS, oddness)
+                self._incidents.mark(self._series[key][1], mark, oddness / limits.drop)
 
     def band(self, key: str, end_minute: int, surge: bool) -> tuple[float, float, float]:
         """Of one window: expected orders, and the lowest and the highest count that is usual."""
         mean = self.high_mean(key, end_minute) if surge else self.low_mean(key, end_minute)
-        upper = self._limits.upper(self.high_mean(key, end_minute))
-        low = self._limits.lower(self.low_mean(key, end_minute)) + 1
+        upper = self._of(key).upper(self.high_mean(key, end_minute))
+        low = self._of(key).lower(self.low_mean(key, end_minute)) + 1
         return mean, float(low), (upper - 1 if upper < NEVER else NEVER)
 
     def probability(self, key: str, end_minute: int, count: int, surge: bool) -> float:
@@ -173,6 +180,9 @@ class Learned:
             return NOTHING
         return self._baseline.expected(key, end_minute - self.length.minutes, end_minute)
 
+    def _of(self, key: str) -> Limits:
+        return self._limits if key == TOTAL else self._country_limits
+
     def _enough(self, key: str, mean: float) -> bool:
         return key == TOTAL or mean >= self._rules.country_min_expected
 
@@ -182,10 +192,10 @@ class Learned:
             if minute <= self._judged_from:
                 return NEVER
             mean = self.high_mean(key, minute)
-            return self._limits.upper(mean) if self._enough(key, mean) else NEVER
+            return self._of(key).upper(mean) if self._enough(key, mean) else NEVER
 
         width = self.length.minutes // self.length.step
-        return WindowSums(width, limit, self._limits.upper(round(self._least_mean(key), DIGITS)))
+        return WindowSums(width, limit, self._of(key).upper(round(self._least_mean(key), DIGITS)))
 
     def _least_mean(self, key: str) -> float:
         """No window that is judged expects less: the limit rises with what is expected."""
@@ -210,14 +220,20 @@ class Learned:
         minute = end * self.length.step
         oddness = self._limits.high_tail(windows.sums[end], self.high_mean(key, minute))
         mark = Mark((minute - self.length.minutes) * MINUTE_MS, minute * MINUTE_MS, oddness)
-        self._incidents.mark(self._series[key][0], mark)
+        self._incidents.mark(self._series[key][0], mark, oddness / self._of(key).surge)
 
     def _judge_drop_again(self, series: Series, mark: Mark) -> None:
         start, minute = mark.start_ms // MINUTE_MS, mark.end_ms // MINUTE_MS
         if minute <= self._judged_from:
             return
         mean, count = self.low_mean(series.key, minute), self._counts.between(series.key, start, minute)
-        if count > self._limits.lower(mean):
+        limits = self._of(series.key)
+        if count > limits.lower(mean):
             self._incidents.unmark(series, mark)
         else:
-            self._incidents.mark(series, mark._replace(oddness=self._limits.low_tail(count, mean)))
+            oddness = limits.low_tail(count, mean)
+            self._incidents.mark(series, mark._replace(oddness=oddness), oddness / limits.drop)
+
+
+def _limits(rules: Rules, law: CountLaw, share: float) -> Limits:
+    return Limits(rules.surge_probability * share, rules.drop_probability * share, law)

@@ -44,12 +44,19 @@ class Rules:
     drop_step_s: int = _rule(
         300, 60, 3600, "Seconds between the ends of two of those; `drop_window_s` is a multiple."
     )
+    surge_window_s: int = _rule(
+        1800,
+        0,
+        3600,
+        "Length in seconds of a second, longer window, in which only surges of the total are looked for; 0: off.",
+    )
     surge_probability: float = _rule(
-        3e-4,
+        1.2e-4,
         0,
         0.1,
         "A window is a surge if the baseline gives a count this high at most this probability; 0: off.",
     )
+    surge_window_probability: float = _rule(1e-3, 0, 0.1, "The same of the longer window of surges; 0: off.")
     drop_probability: float = _rule(
         1e-3,
         0,
@@ -65,11 +72,14 @@ class Rules:
     country_min_expected: float = _rule(
         3.0, 0, 1e6, "Orders that a country's window has to expect before the rule `learned` judges it."
     )
+    country_share: float = _rule(
+        0.1, 0, 1, "A country's window is unusual at this share of the probabilities of the rule `learned`."
+    )
     grace_s: int = _rule(
         30,
         0,
         3600,
-        "Seconds of stream time past the end of a window before a drop, silence or recovery is judged.",
+        "Seconds of stream time past the end of a window before all that waits for its end is judged.",
     )
     resolve_s: int = _rule(
         900, 0, 86_400, "Seconds of usual rate, in event time, after which an incident is resolved."
@@ -124,6 +134,10 @@ class Rules:
                 problems.append(f"{window} is not a multiple of {step}")
             if not problems and getattr(self, step) % 60:
                 problems.append(f"{step} is not a multiple of 60")
+        if not problems and self.surge_window_s % 60:
+            problems.append("surge_window_s is not a multiple of 60")
+        if not problems and 0 < self.surge_window_s <= self.window_s:
+            problems.append("surge_window_s is not longer than window_s")
         if problems:
             raise WrongRules("; ".join(problems))
 

@@ -82,7 +82,7 @@ class Silence:
         self._mean += self._baseline.rate(TOTAL, minute - 1).low
         if self._mean >= self._limit and minute > self._judged_from:
             mark = Mark(self.start * MINUTE_MS, minute * MINUTE_MS, self._chance(round(self._mean, 4)))
-            self._incidents.mark(SILENCE, mark)
+            self._incidents.mark(SILENCE, mark, mark.oddness / self._probability)
 
     def probability(self, start_minute: int, end_minute: int) -> float:
         """Of no order from one minute to another."""
@@ -93,7 +93,8 @@ class Silence:
         end = mark.end_ms // MINUTE_MS
         mean = self._expected(start, end)
         if mean >= self._limit:
-            self._incidents.mark(SILENCE, Mark(start * MINUTE_MS, mark.end_ms, self._chance(round(mean, 4))))
+            again = Mark(start * MINUTE_MS, mark.end_ms, self._chance(round(mean, 4)))
+            self._incidents.mark(SILENCE, again, again.oddness / self._probability)
 
     def _expected(self, start: int, end: int) -> float:
         """Added up minute by minute as `on_minute` does, so that both come out the same to the last digit."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from flink_jobs.order_rate_alarm.backtest.injection import Injection
 from flink_jobs.order_rate_alarm.backtest.replay import Found
@@ -23,20 +23,19 @@ LATE_MS = 2 * MINUTE_MS
 
 @dataclass(frozen=True)
 class Level:
-    """One sensitivity: the probability at which each rule finds a window unusual; a rule without one is off."""
+    """One sensitivity: all probabilities at which a window is unusual, as multiples of others.
 
-    surge: float
-    drop: float
-    silence: float
+    Args:
+        times: so many times those of the default rules.
+        share: the same as a share of those of the pass.
+    """
 
-    def includes(self, series: Series, oddness: float) -> bool:
+    times: float
+    share: float = 1.0
+
+    def includes(self, one: Found) -> bool:
         """Whether a window is found at this sensitivity."""
-        return oddness <= (self.silence if series.rule == "silence" else getattr(self, series.direction))
-
-    @classmethod
-    def of(cls, rules: Rules) -> Level:
-        """That of the rules."""
-        return cls(rules.surge_probability, rules.drop_probability, rules.silence_probability)
+        return one.share <= self.share
 
 
 @dataclass
@@ -61,7 +60,7 @@ class Outcome:
         """For each false incident, its unusual window that was found first."""
         firsts: dict[tuple[Series, int], Found] = {}
         for one in found:
-            if not self.level.includes(one.series, one.mark.oddness):
+            if not self.level.includes(one):
                 continue
             for series, cluster in self.false:
                 if (
@@ -73,6 +72,18 @@ class Outcome:
         return list(firsts.values())
 
 
+def scaled(rules: Rules, times: float) -> Rules:
+    """The rules that learn, at so many times their probabilities; the others are off."""
+    return replace(
+        rules,
+        threshold_count=0,
+        surge_probability=rules.surge_probability * times,
+        surge_window_probability=rules.surge_window_probability * times,
+        drop_probability=rules.drop_probability * times,
+        silence_probability=rules.silence_probability * times,
+    )
+
+
 def outcome(found: Iterable[Found], level: Level, injections: Sequence[Injection], rules: Rules) -> Outcome:
     """Look at a pass with the eyes of one sensitivity."""
     marks: dict[Series, Marks] = {}
@@ -80,7 +91,7 @@ def outcome(found: Iterable[Found], level: Level, injections: Sequence[Injection
     starts = [each.start_ms for each in injections]
     joins_ms = (rules.resolve_s + rules.gap_s) * 1000
     for one in found:
-        if one.series.rule == "threshold" or not level.includes(one.series, one.mark.oddness):
+        if one.series.rule == "threshold" or not level.includes(one):
             continue
         if one.series not in marks:
             marks[one.series] = Marks(joins_ms)

@@ -118,7 +118,7 @@ def _band(shop: Shop, start: int, y: float, top: int) -> Iterator[str]:
     baseline = shop.baseline_at(start * MINUTE_MS)
     if baseline is None:
         return
-    limits = Limits(Rules(), baseline.law(WINDOW))
+    limits = Limits(Rules().surge_probability, Rules().drop_probability, baseline.law(WINDOW))
     upper, middle = [], []
     for minute in range(start, start + HOURS * 60, WINDOW):
         low, high = baseline.expected(TOTAL, minute, minute + WINDOW)

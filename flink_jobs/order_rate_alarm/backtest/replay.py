@@ -19,11 +19,16 @@ TICK_MS = 60_000
 
 
 class Found(NamedTuple):
-    """An unusual window, and when it was found to be this odd."""
+    """An unusual window, and when it was found to be this odd.
+
+    Args:
+        share: its probability, as a share of the one at which the pass's rules find it unusual.
+    """
 
     found_ms: int
     series: Series
     mark: Mark
+    share: float
 
 
 @dataclass
@@ -48,7 +53,7 @@ def run(shop: Shop, orders: Sequence[RecordedOrder], rules: Rules) -> Run:
     result = Run()
     detector = Detector(rules, None)
     now_ms = orders[0].ordered_at_ms
-    detector.watch(lambda series, mark: result.found.append(Found(now_ms, series, mark)))
+    detector.watch(lambda series, mark, share: result.found.append(Found(now_ms, series, mark, share)))
     baselines = iter(shop.baselines)
     coming = next(baselines, None)
     spent_ns = sampled = 0

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from flink_jobs.order_rate_alarm.backtest import goals
-from flink_jobs.order_rate_alarm.backtest.curve import Level, Outcome, outcome
+from flink_jobs.order_rate_alarm.backtest.curve import Level, Outcome, outcome, scaled
 from flink_jobs.order_rate_alarm.backtest.injection import Injection, apply, plan
 from flink_jobs.order_rate_alarm.backtest.picture import picture
 from flink_jobs.order_rate_alarm.backtest.replay import Run, run
@@ -19,10 +19,10 @@ from flink_jobs.order_rate_alarm.record import Record
 from flink_jobs.order_rate_alarm.recorded import SHOP_CURRENCY, SHOP_TIME_ZONE, read
 from flink_jobs.order_rate_alarm.rules import Rules
 
-SENSITIVITIES = (2e-3, 1e-3, 7e-4, 5e-4, 4e-4, 3e-4, 2e-4, 1.4e-4, 1e-4, 7e-5, 5e-5, 1e-5)
-"""Probabilities at which a window is unusual, of surges, drops and silences alike."""
+SENSITIVITIES = (4.0, 2.8, 2.0, 1.4, 1.2, 1.0, 0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
+"""So many times the probabilities of the default rules, of all alike."""
 JOINED_WEEKS = 6
-JOINED_MOST = 2e-4
+JOINED_MOST = 0.6
 """The larger shop is looked at from this sensitivity on: it has its one false alarm a week well below."""
 YEAR_S = 60.0
 Print = Callable[[str], None]
@@ -99,12 +99,9 @@ def write(path: Path, records: Sequence[Record]) -> None:
 def curve(shop: Shop, seed: int, most: float) -> Curve:
     """Hide injections in a shop and look for them at the highest sensitivity, and so at all lower ones."""
     injections = plan(shop, seed)
-    rules = replace(
-        Rules(), threshold_count=0, surge_probability=most, drop_probability=most, silence_probability=most
-    )
-    found = run(shop, apply(shop, injections, seed), rules).found
+    found = run(shop, apply(shop, injections, seed), scaled(Rules(), most)).found
     exposure = goals.exposure(shop, injections)
-    levels = [Level(each, each, each) for each in SENSITIVITIES if each <= most]
+    levels = [Level(each, each / most) for each in SENSITIVITIES if each <= most]
     return Curve(
         shop, injections, exposure, [_outcome(found, level, injections, exposure) for level in levels]
     )
@@ -118,7 +115,7 @@ def _outcome(found: Any, level: Level, injections: list[Injection], exposure: go
 
 def _default(shop: Shop, default: Run, injections: list[Injection]) -> dict[str, Any]:
     exposure = goals.exposure(shop, injections)
-    result = _outcome(default.found, Level.of(Rules()), injections, exposure)
+    result = _outcome(default.found, Level(1.0), injections, exposure)
     zero = goals.zero_drops(shop, injections, result)
     closed = sum(goals.in_closed_time(shop, each.found_ms) for each in result.first_found(default.found))
     return {
@@ -135,9 +132,7 @@ def _curve_figures(curve: Curve) -> dict[str, Any]:
     levels = []
     for each in curve.outcomes:
         recall = {kind: _recall(curve.injections, each, kind) for kind in ("surge", "drop")}
-        levels.append(
-            {"probability": each.level.surge, "false_a_week": round(each.false_a_week(), 2), **recall}
-        )
+        levels.append({"times": each.level.times, "false_a_week": round(each.false_a_week(), 2), **recall})
     chosen = curve.chosen
     rows = goals.rows(curve.shop, curve.injections, chosen, curve.exposure.windows)
     return {
@@ -146,7 +141,7 @@ def _curve_figures(curve: Curve) -> dict[str, Any]:
         "injections": len(curve.injections),
         "curve": levels,
         "at_one_false_alarm_a_week": {
-            "probability": chosen.level.surge,
+            "times": chosen.level.times,
             "false_a_week": round(chosen.false_a_week(), 2),
             "rows": [goals.document(row) for row in rows],
         },
@@ -201,16 +196,18 @@ def _print(figures: dict[str, Any], say: Print, as_json: bool) -> None:
 
 def _print_shop(shop: dict[str, Any], say: Print) -> None:
     say(f"\nshop: {shop['shop']}, {shop['orders']:,} orders, {shop['injections']} injections")
-    say("  probability  false/week  recall of surges and drops by expected orders in 10 minutes")
+    say("  times default  false/week  recall of surges and drops by expected orders in 10 minutes")
     for level in shop["curve"]:
         parts = (
             f"{kind} "
             + ", ".join(f"{stratum} {recall:.2f}" for stratum, recall in sorted(level[kind].items()))
             for kind in ("surge", "drop")
         )
-        say(f"  {level['probability']:>11.1e}  {level['false_a_week']:>10.2f}  {'; '.join(parts)}")
+        say(f"  {level['times']:>13g}  {level['false_a_week']:>10.2f}  {'; '.join(parts)}")
     chosen = shop["at_one_false_alarm_a_week"]
-    say(f"  at {chosen['false_a_week']} false alarms a week (probability {chosen['probability']:g}):")
+    say(
+        f"  at {chosen['false_a_week']} false alarms a week ({chosen['times']:g} times the default probabilities):"
+    )
     say("  kind   stratum   injections  recall  bound  delay (median)")
     for row in chosen["rows"]:
         delay = "-" if row["delay_min"] is None else f"{row['delay_min']:.0f} min"

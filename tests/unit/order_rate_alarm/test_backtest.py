@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 from contracts import validate
 from flink_jobs.order_rate_alarm.__main__ import main
 from flink_jobs.order_rate_alarm.backtest import bound, goals
-from flink_jobs.order_rate_alarm.backtest.curve import Level, outcome
+from flink_jobs.order_rate_alarm.backtest.curve import Level, outcome, scaled
 from flink_jobs.order_rate_alarm.backtest.injection import apply, plan
 from flink_jobs.order_rate_alarm.backtest.picture import picture
 from flink_jobs.order_rate_alarm.backtest.replay import run
@@ -98,13 +97,10 @@ def test_an_injected_interval_holds_what_was_drawn(shop: Shop) -> None:
 def test_the_curve_says_of_a_sensitivity_what_the_detector_finds_at_it(shop: Shop) -> None:
     injections = plan(shop, 7)
     seen = apply(shop, injections, 7)
-    loose, strict = (
-        replace(Rules(), threshold_count=0, surge_probability=p, drop_probability=p, silence_probability=p)
-        for p in (3e-3, 3e-4)
-    )
-    by_curve = outcome(run(shop, seen, loose).found, Level.of(strict), injections, strict)
+    loose, strict = scaled(Rules(), 6.0), scaled(Rules(), 0.5)
+    by_curve = outcome(run(shop, seen, loose).found, Level(0.5, 0.5 / 6.0), injections, strict)
     itself = run(shop, seen, strict)
-    by_itself = outcome(itself.found, Level.of(strict), injections, strict)
+    by_itself = outcome(itself.found, Level(0.5), injections, strict)
     assert by_curve.delays_ms == by_itself.delays_ms
     assert by_curve.false == by_itself.false
     assert any(delay is not None for delay in by_curve.delays_ms)

@@ -24,7 +24,14 @@ def test_every_problem_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"window_s": 630}, {"step_s": 90, "window_s": 900}, {"drop_window_s": 500}]
+    "wrong",
+    [
+        {"window_s": 630},
+        {"step_s": 90, "window_s": 900},
+        {"drop_window_s": 500},
+        {"surge_window_s": 1810},
+        {"surge_window_s": 600},
+    ],
 )
 def test_windows_are_made_of_whole_steps_of_whole_minutes(wrong: dict[str, int]) -> None:
     with pytest.raises(WrongRules):

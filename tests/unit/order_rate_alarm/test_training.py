@@ -90,6 +90,12 @@ def test_small_countries_are_drawn_towards_their_long_run_share() -> None:
     )
 
 
+def test_a_law_is_learned_for_each_length_of_window() -> None:
+    laws = Trainer(history(12)).train(BEGIN + timedelta(84)).laws
+    assert sorted(laws) == [10, 30, 60]
+    assert all(law.clumping < 0.1 for law in laws.values()), "the shop is even"
+
+
 def test_too_few_days_are_too_little() -> None:
     with pytest.raises(TooLittle):
         Trainer(history(2)).train(BEGIN + timedelta(14))
