@@ -27,13 +27,15 @@ from contracts.scalars import timestamp
 from deploy.local import probe, processes
 from deploy.local.flink_cluster import HOST, Cluster
 from deploy.local.layout import ROOT
+from flink_jobs.order_rate_alarm.baseline import Baseline, KeyModel
+from flink_jobs.order_rate_alarm.distribution import CountLaw
 
 GOAL_RATIO = 3.0
 ORDERS_PER_S = 100
 _FROM = 0.2
 _TIMEOUT_S = 600.0
 _LOOK_S = 0.5  # each look costs the job some milliseconds
-_COUNTED = {"alarm": "detect", "sql": "GroupAggregate"}
+_COUNTED = {"alarm": "detect", "sql": "Deduplicate"}
 _READ = re.compile(
     r'^flink_taskmanager_job_task_operator_numRecordsIn\{.*operator_name="([^"]*)".*\} (\S+)$', re.M
 )
@@ -79,6 +81,23 @@ def write_orders(folder: Path, count: int) -> None:
                 "kind": "sale",
             }
             file.write(json.dumps(document) + "\n")
+
+
+def write_baseline(folder: Path) -> None:
+    """Put down a baseline of the rate that the orders have, so that the learned rule judges each of them."""
+    folder.mkdir()
+    share = (1.0,) * 24
+    baseline = Baseline(
+        version="bench",
+        trained_until_ms=round(time.time() * 1000),
+        time_zone="Europe/London",
+        currency="GBP",
+        week=((ORDERS_PER_S * 1800.0,) * 48,) * 7,
+        laws={10: CountLaw(0.4, 0.05), 60: CountLaw(0.9, 0.05)},
+        keys={"total": KeyModel(1.0, share, 20.0), "country:United Kingdom": KeyModel(0.9, share, 20.0)},
+        closed=frozenset(),
+    )
+    (folder / "baseline.json").write_bytes(baseline.save())
 
 
 def _encoded() -> Iterator[bytes]:
@@ -162,7 +181,7 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="cadabra-bench-") as name:
         folder = Path(name)
         write_orders(folder / "orders", options.orders)
-        (folder / "baselines").mkdir()
+        write_baseline(folder / "baselines")
         rounds = [run(who, folder, options.orders) for who in ("sql", "alarm")]
     ratio = rounds[1].cpu_s_per_million / max(rounds[0].cpu_s_per_million, 1e-9)
     if options.json:
