@@ -1,9 +1,10 @@
-"""What an order costs in the alarm job, beside a plain count of distinct orders in Flink SQL in the same run.
+"""What an order costs in the alarm job, beside the same counting in plain Flink SQL in the same run.
 
 `python -m bench.flink_alarm` lets both read the same real orders from a file, one after the other, each in a cluster
-of its own as `make up` starts it: one slot, the same memory. The orders get times of one rate, so that the alarm judges
-as many windows as in operation. CPU time is that of Python and JVM together, between a fifth of the orders and all:
-what starting costs is left out. Goal: at most GOAL_RATIO times the SQL job's CPU per order. Exit 1 past it.
+of its own as `make up` starts it: one slot, the same memory. The orders get times of one rate, so that the alarm
+judges as many windows as in operation, by a baseline of that rate. What the SQL job does is told in
+`flink_alarm_job.py`. CPU time is that of Python and JVM together, between a fifth of the orders and all: what
+starting costs is left out. Goal: at most GOAL_RATIO times the SQL job's CPU per order. Exit 1 past it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""The two jobs that `bench/flink_alarm.py` compares over one file: `alarm`, and a count in SQL. Runs in .venv-flink.
+"""The two jobs that `bench/flink_alarm.py` compares over one file: `alarm`, and its counting in SQL. For .venv-flink.
+
+The SQL counts what the alarm's learned rule counts, and no more: each order once, in windows of ten minutes that begin
+each minute, in all and by country. It reads the five fields that this takes, skips the lines, holds no record against
+its contract, drops what comes after its watermark and judges nothing.
 
 Both go on after the end of the file, so that their figures can be read until nothing moves any more.
 """
