@@ -1,9 +1,10 @@
-"""What an order costs in the alarm job, beside a plain count of distinct orders in Flink SQL in the same run.
+"""What an order costs in the alarm job, beside the same counting in plain Flink SQL in the same run.
 
 `python -m bench.flink_alarm` lets both read the same real orders from a file, one after the other, each in a cluster
-of its own as `make up` starts it: one slot, the same memory. The orders get times of one rate, so that the alarm judges
-as many windows as in operation. CPU time is that of Python and JVM together, between a fifth of the orders and all:
-what starting costs is left out. Goal: at most GOAL_RATIO times the SQL job's CPU per order. Exit 1 past it.
+of its own as `make up` starts it: one slot, the same memory. The orders get times of one rate, so that the alarm
+judges as many windows as in operation, by a baseline of that rate. What the SQL job does is told in
+`flink_alarm_job.py`. CPU time is that of Python and JVM together, between a fifth of the orders and all: what
+starting costs is left out. Goal: at most GOAL_RATIO times the SQL job's CPU per order. Exit 1 past it.
 """
 
 from __future__ import annotations
@@ -27,13 +28,15 @@ from contracts.scalars import timestamp
 from deploy.local import probe, processes
 from deploy.local.flink_cluster import HOST, Cluster
 from deploy.local.layout import ROOT
+from flink_jobs.order_rate_alarm.baseline import Baseline, KeyModel
+from flink_jobs.order_rate_alarm.distribution import CountLaw
 
 GOAL_RATIO = 3.0
 ORDERS_PER_S = 100
 _FROM = 0.2
 _TIMEOUT_S = 600.0
 _LOOK_S = 0.5  # each look costs the job some milliseconds
-_COUNTED = {"alarm": "detect", "sql": "GroupAggregate"}
+_COUNTED = {"alarm": "detect", "sql": "Deduplicate"}
 _READ = re.compile(
     r'^flink_taskmanager_job_task_operator_numRecordsIn\{.*operator_name="([^"]*)".*\} (\S+)$', re.M
 )
@@ -79,6 +82,23 @@ def write_orders(folder: Path, count: int) -> None:
                 "kind": "sale",
             }
             file.write(json.dumps(document) + "\n")
+
+
+def write_baseline(folder: Path) -> None:
+    """Put down a baseline of the rate that the orders have, so that the learned rule judges each of them."""
+    folder.mkdir()
+    share = (1.0,) * 24
+    baseline = Baseline(
+        version="bench",
+        trained_until_ms=round(time.time() * 1000),
+        time_zone="Europe/London",
+        currency="GBP",
+        week=((ORDERS_PER_S * 1800.0,) * 48,) * 7,
+        laws={10: CountLaw(0.4, 0.05), 60: CountLaw(0.9, 0.05)},
+        keys={"total": KeyModel(1.0, share, 20.0), "country:United Kingdom": KeyModel(0.9, share, 20.0)},
+        closed=frozenset(),
+    )
+    (folder / "baseline.json").write_bytes(baseline.save())
 
 
 def _encoded() -> Iterator[bytes]:
@@ -162,7 +182,7 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="cadabra-bench-") as name:
         folder = Path(name)
         write_orders(folder / "orders", options.orders)
-        (folder / "baselines").mkdir()
+        write_baseline(folder / "baselines")
         rounds = [run(who, folder, options.orders) for who in ("sql", "alarm")]
     ratio = rounds[1].cpu_s_per_million / max(rounds[0].cpu_s_per_million, 1e-9)
     if options.json:

@@ -13,7 +13,8 @@ from typing import Any
 
 from pyflink.common import Configuration, Row, Types
 from pyflink.common.typeinfo import TypeInformation
-from pyflink.datastream import StreamExecutionEnvironment
+from pyflink.datastream import DataStream, KeyedStream, StreamExecutionEnvironment
+from pyflink.java_gateway import get_gateway
 from pyflink.table import StreamTableEnvironment
 
 from contracts.model import (
@@ -96,6 +97,19 @@ def run(environment: StreamExecutionEnvironment, name: str, here: bool) -> None:
     submitted = environment.execute_async(name)
     if here:
         submitted.get_job_execution_result().result()
+
+
+def keyed(rows: DataStream, key: TypeInformation, value: TypeInformation) -> KeyedStream:
+    """Key a stream by the first of its two columns, in the JVM; functions are given the second.
+
+    PyFlink's own `key_by` asks a Python function for the key of each record: one more step into Python and back.
+
+    Args:
+        rows: of a key and a value, of these types (a stream of a table says only that it is one of rows).
+    """
+    rows._j_data_stream.getTransformation().setOutputType(Types.ROW([key, value]).get_java_type_info())
+    selector, of_key = get_gateway().jvm.KeyByKeySelector(), Types.ROW([key]).get_java_type_info()
+    return KeyedStream(rows._j_data_stream.keyBy(selector, of_key), value, rows)
 
 
 def row_type(type_: Type) -> TypeInformation:

@@ -39,7 +39,6 @@ class OrderSeen:
 
     Args:
         ordered_at_ms, ingested_at_ms: UTC, milliseconds since 1970.
-        value: money of its lines, in `currency`.
         kind: `sale`, `cancellation` or `adjustment`; only sales are counted.
     """
 
@@ -48,8 +47,6 @@ class OrderSeen:
     ordered_at_ms: int
     ingested_at_ms: int
     country: str
-    value: float
-    currency: str
     kind: str
 
 

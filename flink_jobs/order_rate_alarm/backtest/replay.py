@@ -67,7 +67,7 @@ def run(shop: Shop, orders: Sequence[RecordedOrder], rules: Rules) -> Run:
             result.records += detector.on_clock(now_ms)
             tick_ms += TICK_MS
         now_ms = max(now_ms, order.ordered_at_ms)
-        seen = _seen(shop, order)
+        seen = _seen(order)
         if number % 8:
             result.records += detector.on_order(seen, now_ms)
             detector.changed()
@@ -87,8 +87,6 @@ def _next_tick(now_ms: int, grace_ms: int) -> int:
     return ((now_ms - grace_ms) // TICK_MS + 1) * TICK_MS + grace_ms
 
 
-def _seen(shop: Shop, order: RecordedOrder) -> OrderSeen:
+def _seen(order: RecordedOrder) -> OrderSeen:
     at = order.ordered_at_ms
-    return OrderSeen(
-        "recorded", order.order_id, at, at, order.country, order.value, shop.currency, order.kind
-    )
+    return OrderSeen("recorded", order.order_id, at, at, order.country, order.kind)
