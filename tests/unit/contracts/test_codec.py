@@ -128,13 +128,13 @@ def mutated(draw: st.DrawFn, document: dict[str, Any]) -> dict[str, Any]:
             parent = parent[key]
         action = draw(st.sampled_from(["set", "set", "remove", "double", "add"]))
         if action == "set":
-            parent[last] = draw(_value)
+            parent[last] = copy.deepcopy(draw(_value))  # what was drawn may be changed by the next mutation
         elif action == "remove":
             del parent[last]
         elif action == "double" and isinstance(parent, list):
             parent.append(copy.deepcopy(parent[int(last)]))
         elif isinstance(parent, dict):
-            parent[draw(st.sampled_from(["new_field", "é", "Lines"]))] = draw(_value)
+            parent[draw(st.sampled_from(["new_field", "é", "Lines"]))] = copy.deepcopy(draw(_value))
     return changed
 
 
