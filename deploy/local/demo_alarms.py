@@ -163,7 +163,7 @@ def _section(version: str, told: Told, listed: dict[str, Any]) -> Section:
         ("incident", f"{record['severity']} {record['direction']} of {record['key']}, rule {record['rule']}"),
         ("orders in its window, limit", f"{record['observed']}, {record['expected_high']:g}"),
         (
-            "acknowledged to told (crossing order to webhook)",
+            "crossing order acknowledged to told",
             f"{told.latency_s:.2f} s, {goal} the goal of {GOAL_S:g} s",
         ),
     ]
