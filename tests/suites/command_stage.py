@@ -69,6 +69,20 @@ class CommandStage:
         wanted = {f"{n}".encode(): count for n, count in times.items()}
         await self.until(lambda: dict(self.handled) == wanted, lambda: dict(self.handled))
 
+    async def until_handled_at_least(self, times: dict[int, int]) -> None:
+        """Wait until each record was handled so many times or more."""
+        await self.until(
+            lambda: all(self.handled[f"{n}".encode()] >= count for n, count in times.items()),
+            lambda: dict(self.handled),
+        )
+
+    async def until_checkpointed(self) -> None:
+        """Wait until nothing that was handled would come again by itself: the shard that was split is at its end."""
+        deadline = time.monotonic() + 20
+        while not (await self.leases.read())[shard(0)].ended:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.05)
+
     async def until_shared(self) -> None:
         """Wait until the workers one and two hold a shard each and know it: a steal makes records come twice."""
         deadline = time.monotonic() + 20
