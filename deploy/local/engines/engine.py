@@ -64,7 +64,7 @@ def _kinesis(run_folder: Path, port: int, engines: Path) -> Launch:
         "KINESIS_MOCK_TLS_PORT": "2",
         "SHOULD_PERSIST_DATA": "false",
         "LOAD_DATA_IF_EXISTS": "false",
-        "SHARD_LIMIT": "100",
+        "SHARD_LIMIT": "1000",  # an account has more too; tests make many small streams
         "AWS_REGION": "us-east-1",
         "AWS_ACCOUNT_ID": "000000000000",
         "LOG_LEVEL": "ERROR",
