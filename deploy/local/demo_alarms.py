@@ -99,17 +99,14 @@ async def surge(target: Target, prefix: str, ordered_at: datetime | None = None)
     """
     moment = ordered_at or datetime.now(UTC)
     began_at_ms = time.time() * 1000
-    headers = {"Authorization": f"Bearer {token(target.layout, 'sender', SURGE_SOURCE)}"}
+    sender_token = token(target.layout, "sender", SURGE_SOURCE)
     timeout = aiohttp.ClientTimeout(total=freshness.DEADLINE_S)
     async with aiohttp.ClientSession(timeout=timeout) as session:
 
         async def send(number: int) -> float:
             body = freshness.order(f"{prefix}-{number}", number)
             body["ordered_at"] = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-            url = f"{target.order_ingest}/v1/orders"
-            async with session.post(url, json=body, headers=headers) as response:
-                if response.status != 202:
-                    raise RuntimeError(f"order {body['order_id']} was answered with {response.status}")
+            await freshness.send(session, target, sender_token, body)
             return time.time()
 
         acknowledged = sorted(await asyncio.gather(*(send(number) for number in range(SURGE_ORDERS))))

@@ -92,7 +92,7 @@ async def measure(
     async def one(number: int) -> float | str:
         await asyncio.sleep(max(0.0, started + number / rate_per_s - time.monotonic()))
         body = order(f"fresh-{run}-{number}", number)
-        await _send(session, target, sender_token, body)
+        await send(session, target, sender_token, body)
         return await _readable(session, target, source, body)
 
     timeout = aiohttp.ClientTimeout(total=DEADLINE_S)
@@ -102,7 +102,12 @@ async def measure(
     return Freshness(seconds, outcomes.count("never"), outcomes.count("wrong"))
 
 
-async def _send(session: aiohttp.ClientSession, target: Target, token: str, body: Mapping[str, Any]) -> None:
+async def send(session: aiohttp.ClientSession, target: Target, token: str, body: Mapping[str, Any]) -> None:
+    """Send one order.
+
+    Raises:
+        RuntimeError: it was not acknowledged.
+    """
     headers = {"Authorization": f"Bearer {token}"}
     async with session.post(f"{target.order_ingest}/v1/orders", json=body, headers=headers) as response:
         if response.status != 202:
