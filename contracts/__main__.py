@@ -74,7 +74,7 @@ def _check(options: argparse.Namespace) -> int:
     if not found:
         counts = (
             f"{len(loaded.contracts)} contracts, {len(loaded.streams)} streams, {len(loaded.tables)} tables, "
-            f"{len(loaded.topics)} topics"
+            f"{len(loaded.indices)} indices, {len(loaded.topics)} topics"
         )
         print(f"contracts: {counts}: all is well")
     return FOUND if found else OK

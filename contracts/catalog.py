@@ -1,4 +1,4 @@
-"""Reads every contract, stream, table and topic of this folder into one catalogue, or refuses it as a whole."""
+"""Reads every contract, stream, table, index and topic of this folder into one catalogue, or refuses it as a whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from contracts import profile
-from contracts.model import Contract, Field, Index, KeyAttribute, Stream, String, Table, Topic
+from contracts.model import (
+    Contract,
+    Date,
+    Field,
+    Index,
+    KeyAttribute,
+    SearchIndex,
+    Stream,
+    String,
+    Table,
+    Topic,
+)
 from contracts.profile import ProfileError
 
 ROOT = Path(__file__).resolve().parent
@@ -29,25 +40,28 @@ class Catalog:
 
     Args:
         contracts: by name and version.
-        streams, tables, topics: by logical name, without the namespace.
+        streams, tables, topics, indices: by logical name, without the namespace.
     """
 
     contracts: Mapping[tuple[str, int], Contract]
     streams: Mapping[str, Stream]
     tables: Mapping[str, Table]
     topics: Mapping[str, Topic] = field(default_factory=dict)
+    indices: Mapping[str, SearchIndex] = field(default_factory=dict)
 
-    def contract_of(self, stream: Stream) -> Contract:
-        """The contract of a stream's records."""
-        return self.contracts[stream.contract, stream.version]
+    def contract_of(self, place: Stream | SearchIndex) -> Contract:
+        """The contract of a stream's records, or an index's documents."""
+        return self.contracts[place.contract, place.version]
 
     def parties(self) -> set[str]:
-        """Every name that writes or reads a stream or a table, or publishes to a topic, `operator` among them."""
+        """Every name that writes or reads one of these, or publishes to a topic, `operator` among them."""
         names: set[str] = set()
         for stream in self.streams.values():
             names.update(stream.producers, stream.consumers)
         for table in self.tables.values():
             names.update(table.writers, table.readers)
+        for index in self.indices.values():
+            names.update(index.writers, index.readers)
         for topic in self.topics.values():
             names.update(topic.publishers)
         return names
@@ -67,9 +81,12 @@ def load(root: Path = ROOT) -> Catalog:
     streams = {path.stem: _read(path, _stream) for path in sorted((root / "streams").glob("*.toml"))}
     tables = {path.stem: _read(path, _table) for path in sorted((root / "tables").glob("*.toml"))}
     topics = {path.stem: _read(path, _topic) for path in sorted((root / "topics").glob("*.toml"))}
-    catalog = Catalog(contracts, streams, tables, topics)
+    indices = {path.stem: _read(path, _search_index) for path in sorted((root / "indices").glob("*.toml"))}
+    catalog = Catalog(contracts, streams, tables, topics, indices)
     for stream in streams.values():
         _hold_stream(stream, catalog)
+    for index in indices.values():
+        _hold_index(index, catalog)
     return catalog
 
 
@@ -202,6 +219,21 @@ def _topic(stem: str, values: Values) -> Topic:
     return Topic(values.text("name", stem), values.text("description"), values.names("publishers"))
 
 
+def _search_index(stem: str, values: Values) -> SearchIndex:
+    return SearchIndex(
+        name=values.text("name", stem),
+        description=values.text("description"),
+        contract=values.text("contract"),
+        version=values.number("version", 1, 10_000),
+        day_field=values.text("day_field"),
+        retention_days=values.number("retention_days", 1, 3650),
+        shards=values.number("shards", 1, 100),
+        refresh_interval_s=values.number("refresh_interval_s", 1, 3600),
+        writers=values.names("writers"),
+        readers=values.names("readers"),
+    )
+
+
 def _key(values: Values) -> KeyAttribute:
     key = KeyAttribute(values.text("name"), values.text("type", "S", "N", "B"), values.text("description"))
     values.end()
@@ -229,6 +261,16 @@ def _hold_stream(stream: Stream, catalog: Catalog) -> None:
             raise ProfileError(f"{place}: partition_key must name required string fields of the contract")
     if stream.dead_letter is not None and stream.dead_letter not in catalog.streams:
         raise ProfileError(f"{place}: there is no stream {stream.dead_letter}")
+
+
+def _hold_index(index: SearchIndex, catalog: Catalog) -> None:
+    place = f"indices/{index.name}.toml"
+    contract = catalog.contracts.get((index.contract, index.version))
+    if contract is None:
+        raise ProfileError(f"{place}: there is no contract {index.contract}/{index.version}")
+    days = (field for field in contract.struct.fields if isinstance(field.type, Date) and field.required)
+    if index.day_field not in {field.name for field in days}:
+        raise ProfileError(f"{place}: day_field must name a required date of the contract")
 
 
 def _is_key_part(field: Field) -> bool:

@@ -15,10 +15,12 @@ import msgspec
 from msgspec import Meta, Struct
 
 from contracts import catalog, validate
-from contracts.scalars import decimal_check, is_timestamp
+from contracts.access_log import AccessLogEntry
+from contracts.scalars import decimal_check, is_date, is_timestamp
 from contracts.validate import ContractViolation, Fault
 
 __all__ = [
+    "AccessLogEntry",
     "ContractViolation",
     "Fault",
     "Order",
@@ -65,6 +67,7 @@ Reason = Literal[
     "line_too_long",
     "too_large",
     "bad_aggregate",
+    "unmappable",
 ]
 
 
@@ -163,7 +166,7 @@ class OrderRateAlarm(Struct, frozen=True, kw_only=True, gc=False):
     detected_at: str
 
 
-_T = TypeVar("_T", Order, Rejected, OrderRateAlarm)
+_T = TypeVar("_T", Order, Rejected, OrderRateAlarm, AccessLogEntry)
 _is_price = decimal_check(18, 4)
 _is_value = decimal_check(18, 2)
 _has_control = re.compile(r"[\u0000-\u001f\u007f-\u009f]").search
@@ -207,18 +210,24 @@ def _alarm_holds(alarm: OrderRateAlarm, _: str) -> bool:
     return all(map(is_timestamp, times)) and (alarm.value_at_stake is None or _is_value(alarm.value_at_stake))
 
 
+def _entry_holds(entry: AccessLogEntry, _: str) -> bool:
+    return is_timestamp(entry.timestamp) and is_timestamp(entry.event.created) and is_date(entry.index_day)
+
+
 def _deep(text: str, objects: int, arrays: int) -> bool:
     # With exactly the brackets that the record itself needs nothing else can be nested; else count properly.
     return (text.count("{") != objects or text.count("[") != arrays) and validate.too_deep(text)
 
 
-def _brackets(record: Order | Rejected | OrderRateAlarm) -> tuple[int, int]:
+def _brackets(record: Order | Rejected | OrderRateAlarm | AccessLogEntry) -> tuple[int, int]:
     """How many objects and arrays the record's own fields are written with."""
     match record:
         case Order():
             return len(record.lines) + 1, 1
         case Rejected():
             return len(record.details) + 1, 1
+        case AccessLogEntry():
+            return record.objects(), 0 if record.extra is None else 1
     return 1, 0
 
 
@@ -245,6 +254,7 @@ _DECODERS = {
     ("order", 1): _decoder("order", 1, Order, _order_holds),
     ("rejected", 1): _decoder("rejected", 1, Rejected, _rejected_holds),
     ("order_rate_alarm", 1): _decoder("order_rate_alarm", 1, OrderRateAlarm, _alarm_holds),
+    ("access_log_entry", 1): _decoder("access_log_entry", 1, AccessLogEntry, _entry_holds),
 }
 
 
@@ -254,9 +264,16 @@ def decoder(name: Literal["order"], version: Literal[1]) -> Callable[[Bytes], Or
 def decoder(name: Literal["rejected"], version: Literal[1]) -> Callable[[Bytes], Rejected]: ...
 @overload
 def decoder(name: Literal["order_rate_alarm"], version: Literal[1]) -> Callable[[Bytes], OrderRateAlarm]: ...
+@overload
+def decoder(name: Literal["access_log_entry"], version: Literal[1]) -> Callable[[Bytes], AccessLogEntry]: ...
 def decoder(
     name: str, version: int
-) -> Callable[[Bytes], Order] | Callable[[Bytes], Rejected] | Callable[[Bytes], OrderRateAlarm]:
+) -> (
+    Callable[[Bytes], Order]
+    | Callable[[Bytes], Rejected]
+    | Callable[[Bytes], OrderRateAlarm]
+    | Callable[[Bytes], AccessLogEntry]
+):
     """Give the function that reads records of this contract.
 
     Returns:
@@ -269,7 +286,7 @@ def decoder(
     return _DECODERS[name, version]  # type: ignore[return-value]
 
 
-def encode(record: Order | OrderContent | OrderLine | Rejected | OrderRateAlarm) -> bytes:
+def encode(record: Order | OrderContent | OrderLine | Rejected | OrderRateAlarm | AccessLogEntry) -> bytes:
     """Write a record, or a piece of one, as JSON in UTF-8 without blanks; checks nothing."""
     return _encoder.encode(record)
 

@@ -11,9 +11,9 @@ from contracts.catalog import Catalog
 from contracts.compatibility import breaks
 from contracts.model import Contract
 from contracts.profile import ProfileError
-from contracts.render import docs, flink
+from contracts.render import docs, flink, opensearch
 
-RENDERERS = (docs.pages, flink.render)
+RENDERERS = (docs.pages, flink.render, opensearch.render)
 RELEASED = "released"
 
 

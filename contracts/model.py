@@ -85,6 +85,8 @@ class Field:
         nullable: whether it may be null.
         description: what it means.
         unit: what one of it is; never empty for numbers and times.
+        search: how a search index treats it: `exact` (as one term), `words` (by its words), `both`, `address` (as an
+            IP address), `none` (kept, not found by).
     """
 
     name: str
@@ -93,6 +95,7 @@ class Field:
     nullable: bool
     description: str
     unit: str | None = None
+    search: str = "exact"
 
 
 @dataclass(frozen=True)
@@ -179,6 +182,30 @@ class Topic:
     name: str
     description: str
     publishers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SearchIndex:
+    """A family of daily OpenSearch indices and the records that rest in them as documents.
+
+    Args:
+        day_field: the required date of a record that says which day's index holds it.
+        retention_days: how many days are kept.
+        shards: of one day's index.
+        refresh_interval_s: after which a document can be found.
+        writers, readers: services.
+    """
+
+    name: str
+    description: str
+    contract: str
+    version: int
+    day_field: str
+    retention_days: int
+    shards: int
+    refresh_interval_s: int
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 The profile is a subset of JSON Schema 2020-12, so that any validator can read the files, with annotations of
 our own: `format` int32, int64, double, timestamp and decimal, `precision` and `scale` of a decimal, `unit`,
-and `uniqueKey`, the field of an array's items that no two of them share.
+`uniqueKey`, the field of an array's items that no two of them share, and `search`, how a search index treats a text.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from contracts.model import (
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DOCUMENT_KEYWORDS = {"$schema", "$id", "title", "description", "type", "required", "properties"}
-_FIELD_KEYWORDS = {"description", "unit"}
+_FIELD_KEYWORDS = {"description", "unit", "search"}
+_SEARCH = ("exact", "words", "both", "address", "none")
 _KEYWORDS: dict[tuple[str, str | None], set[str]] = {
     ("string", None): {"type", "minLength", "maxLength", "pattern", "enum"},
     ("string", "timestamp"): {"type", "format"},
@@ -51,6 +52,7 @@ _PLAIN: dict[str | None, Type] = {
     None: Boolean(),
 }
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_FIELD_NAME = re.compile(r"@?[a-z][a-z0-9_]{0,62}")  # the Elastic Common Schema has one name with an @
 
 
 class ProfileError(ValueError):
@@ -97,8 +99,8 @@ def _struct(schema: Mapping[str, Any], place: str) -> Struct:
 
 
 def _field(name: str, schema: Mapping[str, Any], required: bool, place: str) -> Field:
-    if not _NAME.fullmatch(name):
-        raise ProfileError(f"{place}: the name must match {_NAME.pattern}")
+    if not _FIELD_NAME.fullmatch(name):
+        raise ProfileError(f"{place}: the name must match {_FIELD_NAME.pattern}")
     if not isinstance(schema, Mapping):
         raise ProfileError(f"{place}: a field is an object")
     json_type, nullable = _json_type(schema, place)
@@ -106,7 +108,22 @@ def _field(name: str, schema: Mapping[str, Any], required: bool, place: str) -> 
     unit = _text(schema, "unit", place) if "unit" in schema else None
     if unit is None and isinstance(read, Int32 | Int64 | Double | Decimal | Timestamp):
         raise ProfileError(f"{place}: a number or a time states its unit")
-    return Field(name, read, required, nullable, _text(schema, "description", place), unit)
+    return Field(
+        name,
+        read,
+        required,
+        nullable,
+        _text(schema, "description", place),
+        unit,
+        _search(schema, read, place),
+    )
+
+
+def _search(schema: Mapping[str, Any], type_: Type, place: str) -> str:
+    search = schema.get("search", "exact")
+    if search not in _SEARCH or ("search" in schema and not isinstance(type_, String)):
+        raise ProfileError(f"{place}: search is for a text, and one of {', '.join(_SEARCH)}")
+    return str(search)
 
 
 def _json_type(schema: Mapping[str, Any], place: str) -> tuple[str, bool]:

@@ -37,7 +37,7 @@ MAX_DETAILS = 100
 # A string that never ends counts as one to the end of the text: no second look at its bytes.
 _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+\\?(?:"|\Z)|[\[\]{}]', re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_LONGEST_INT64 = 20
+_LONGEST_DOUBLE = 310  # digits and sign of the largest number of 64 bits, written as a whole one
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ def _no_constant(name: str) -> NoReturn:
 
 def _whole_number(digits: str) -> int | float:
     # Python refuses to read thousands of digits as int; such a number fits no type of ours, whatever it is.
-    if len(digits) <= _LONGEST_INT64:
+    if len(digits) <= _LONGEST_DOUBLE:
         return int(digits)
     return -math.inf if digits.startswith("-") else math.inf
 
@@ -232,8 +232,15 @@ def _integer(type_: Int32 | Int64, value: object, pointer: str) -> Iterator[Faul
 def _double(_: Double, value: object, pointer: str) -> Iterator[Fault]:
     if not isinstance(value, int | float) or isinstance(value, bool):
         yield Fault(pointer, "type: expected a number")
-    elif not math.isfinite(value):
+    elif not _fits_double(value):
         yield Fault(pointer, "not_finite: too large for 64 bits")
+
+
+def _fits_double(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number past the largest double
+        return False
 
 
 def _boolean(_: Boolean, value: object, pointer: str) -> Iterator[Fault]:

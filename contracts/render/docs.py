@@ -1,4 +1,4 @@
-"""The catalogue as a Markdown page: every contract with its fields, every stream, table and topic, and their flow."""
+"""The catalogue as a Markdown page: every contract, where its records flow and rest, and who writes and reads there."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from contracts.model import (
     Int32,
     Int64,
     KeyAttribute,
+    SearchIndex,
     Stream,
     String,
     Struct,
@@ -33,7 +34,7 @@ def pages(catalog: Catalog) -> Mapping[str, str]:
 def render(catalog: Catalog) -> str:
     """Write the page."""
     lines = [
-        "# Catalogue of contracts, streams, tables and topics",
+        "# Catalogue of contracts, streams, tables, indices and topics",
         "",
         "Generated from `contracts/` by `python -m contracts render`. Do not edit: `check` fails on a difference.",
         "",
@@ -51,6 +52,9 @@ def render(catalog: Catalog) -> str:
         "## Tables",
         "",
         *[line for table in catalog.tables.values() for line in _table(table)],
+        "## Indices",
+        "",
+        *[line for index in catalog.indices.values() for line in _search_index(index)],
         "## Topics",
         "",
         *[line for topic in catalog.topics.values() for line in _topic(topic)],
@@ -76,6 +80,10 @@ def _flow_as_text(catalog: Catalog) -> Iterator[str]:
         (", ".join(table.writers), f"table {table.name}", table.readers) for table in catalog.tables.values()
     ]
     rows += [
+        (", ".join(index.writers), f"index {index.name} ({index.contract}/{index.version})", index.readers)
+        for index in catalog.indices.values()
+    ]
+    rows += [
         (", ".join(topic.publishers), f"topic {topic.name}", ("people",)) for topic in catalog.topics.values()
     ]
     left = max((len(row[0]) for row in rows), default=0)
@@ -99,6 +107,10 @@ def _flow_as_diagram(catalog: Catalog) -> Iterator[str]:
         node = f"table_{table.name}"
         yield f"  {node}[({table.name})]"
         yield from _arrows(node, table.writers, table.readers)
+    for index in catalog.indices.values():
+        node = f"index_{index.name}".replace("-", "_")
+        yield f'  {node}[["{index.name}: {index.contract}/{index.version}"]]'
+        yield from _arrows(node, index.writers, index.readers)
     for topic in catalog.topics.values():
         node = f"topic_{topic.name}".replace("-", "_")
         yield f"  {node}>{topic.name}]"
@@ -148,6 +160,25 @@ def _table(table: Table) -> Iterator[str]:
         ("readers", _names(table.readers)),
     ]
     yield from _grid(("what", "value"), rows)
+
+
+def _search_index(index: SearchIndex) -> Iterator[str]:
+    yield f"### {index.name}"
+    yield ""
+    yield index.description
+    yield ""
+    yield from _grid(
+        ("what", "value"),
+        [
+            ("document", f"`{index.contract}/{index.version}`"),
+            ("one index a day, by", f"`{index.day_field}`"),
+            ("kept", f"{index.retention_days} days"),
+            ("shards of a day", str(index.shards)),
+            ("a document is found after", f"{index.refresh_interval_s} s"),
+            ("writers", _names(index.writers)),
+            ("readers", _names(index.readers)),
+        ],
+    )
 
 
 def _topic(topic: Topic) -> Iterator[str]:

@@ -15,6 +15,9 @@ PARTIES = (
     "services/dynamodb_writer",
     "services/storefront",
     "services/alarm_notifier",
+    "services/log_shipper",
+    "services/log_indexer",
+    "services/console",
     "services/kernel",
     "flink_jobs/order_rate_alarm",
 )
@@ -24,7 +27,7 @@ PARTIES = (
 def copied(tmp_path: Path) -> Path:
     """The folder of contracts inside a repository that has every service's and job's folder, and nothing else."""
     root = tmp_path / "contracts"
-    for part in ("schemas", "streams", "tables", "topics", "examples", "generated"):
+    for part in ("schemas", "streams", "tables", "topics", "indices", "examples", "generated"):
         shutil.copytree(catalog.ROOT / part, root / part)
     for party in PARTIES:
         (tmp_path / party).mkdir(parents=True)

@@ -35,7 +35,7 @@ def run(root: Path, *arguments: str) -> int:
 def test_check_is_green_on_a_complete_copy(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing stale, nothing broken: 0 and one line."""
     assert run(copied, "check") == 0, capsys.readouterr().err
-    assert "3 contracts, 3 streams, 5 tables, 1 topics: all is well" in capsys.readouterr().out
+    assert "4 contracts, 4 streams, 5 tables, 1 indices, 1 topics: all is well" in capsys.readouterr().out
 
 
 def add_service(root: Path, name: str) -> None:

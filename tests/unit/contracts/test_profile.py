@@ -13,7 +13,20 @@ import msgspec
 import pytest
 
 from contracts import catalog, codec, profile, validate
-from contracts.model import Array, Contract, Decimal, Double, Int32, Int64, String, Struct, Timestamp, Type
+from contracts.model import (
+    Array,
+    Boolean,
+    Contract,
+    Date,
+    Decimal,
+    Double,
+    Int32,
+    Int64,
+    String,
+    Struct,
+    Timestamp,
+    Type,
+)
 from contracts.profile import ProfileError
 
 EVERY_TYPE: dict[str, Any] = {
@@ -87,6 +100,8 @@ def test_types_of_the_reference(field: str, value: object, code: str | None) -> 
         (("properties", "word", "enum"), [], "name a value"),
         (("properties", "word", "maxLength"), 3, "no other limit"),
         (("properties", "small", "format"), "int16", "int16"),
+        (("properties", "text", "search"), "fast", "search is for a text"),
+        (("properties", "small", "search"), "exact", "search is for a text"),
         (("properties", "small", "unit"), None, "unit"),
         (("properties", "small", "maximum"), 2**31, "fit int32"),
         (("properties", "small", "maximum"), 1.5, "whole number"),
@@ -141,6 +156,7 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "order/1": codec.Order,
     "rejected/1": codec.Rejected,
     "order_rate_alarm/1": codec.OrderRateAlarm,
+    "access_log_entry/1": codec.AccessLogEntry,
 }
 
 
@@ -164,10 +180,12 @@ def shape(type_: Type) -> Any:
             return ("text", low, high)
         case Int32(low, high) | Int64(low, high):
             return ("whole", low, high)
-        case Timestamp() | Decimal():
+        case Timestamp() | Decimal() | Date():
             return ("text", 0, None)
         case Double():
             return "double"
+        case Boolean():
+            return "boolean"
     raise AssertionError(type_)
 
 
@@ -175,7 +193,7 @@ def shape_of(info: Any) -> Any:
     """The same of a type that msgspec decodes into."""
     match type(info).__name__:
         case "StructType":
-            return {f.name: (*nullable_shape(f.type), f.required) for f in info.fields}
+            return {f.encode_name: (*nullable_shape(f.type), f.required) for f in info.fields}
         case "ListType":
             return ("array", shape_of(info.item_type), info.min_length or 0, info.max_length)
         case "LiteralType":
@@ -186,6 +204,8 @@ def shape_of(info: Any) -> Any:
             return ("whole", info.ge, info.le)
         case "FloatType":
             return "double"
+        case "BoolType":
+            return "boolean"
     raise AssertionError(info)
 
 
@@ -216,6 +236,9 @@ def nullable_shape(info: Any) -> tuple[Any, bool]:
         ("streams/orders.toml", "version = 1", "version = ", "orders.toml"),
         ("tables/order_history.toml", 'projection = "KEYS_ONLY"', 'projection = "SOME"', "projection"),
         ("tables/order_history.toml", 'type = "S"', 'type = "X"', "type"),
+        ("indices/access-logs.toml", "version = 1", "version = 2", "no contract access_log_entry/2"),
+        ("indices/access-logs.toml", '"index_day"', '"generation"', "day_field"),
+        ("indices/access-logs.toml", "retention_days = 30", "retention_days = 0", "retention_days"),
         ("schemas/order/1.json", '"int32"', '"int16"', "int16"),
         ("schemas/order/1.json", '"title": "order/1"', '"title": "order"', "title"),
     ],

@@ -1,0 +1,1 @@
+"""Log entries from the stream into the search index."""

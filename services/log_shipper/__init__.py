@@ -1,0 +1,1 @@
+"""Web server logs from files into the stream."""
