@@ -52,6 +52,13 @@ def aws_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield found.aws
 
 
+@pytest.fixture(scope="session")
+def opensearch_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of the OpenSearch engine; only tests that need it pay for its start (3 s, 0.5 GB)."""
+    with started(tmp_path_factory.mktemp("opensearch"), ("opensearch",)) as found:
+        yield found.opensearch
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_cloud() -> Iterator[None]:
     """Local credentials, so that no test can reach an account by the SDK's usual chain."""

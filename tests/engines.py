@@ -12,17 +12,97 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local import processes
-from deploy.local.engines import engine
+from deploy.local.engines import engine, launch
 
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """Where the engines of this test session serve; all on 127.0.0.1. `aws` is "" unless a test asks for it."""
+    """Where the engines of this test session serve; all on 127.0.0.1. One that was not asked for is ""."""
 
     kinesis: str
     dynamodb: str
     run_id: str
     aws: str = ""
+    opensearch: str = ""
+
+
+class EngineProcess:
+    """One engine as a process that a test may kill and start again.
+
+    Args:
+        folder: for its log, its port file and, of one that stores on disk, its data.
+    """
+
+    def __init__(self, name: str, folder: Path, run_id: str) -> None:
+        self.name = name
+        self.url = ""
+        self._folder = folder
+        self._run_id = run_id
+        self._log = folder / f"{name}.log"
+        self._launch: launch.Launch | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, port: int = 0, keep_data: bool = False) -> None:
+        """Start it without waiting.
+
+        Args:
+            port: to listen on, 0 for one that is free.
+            keep_data: with what its last life stored.
+        """
+        self._launch = engine.launch(self.name, self._folder, port, keep_data=keep_data)
+        launch.prepare(self._launch)
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._launch.command,
+                env={**self._launch.environment, processes.RUN_ID_VARIABLE: self._run_id},
+                cwd=self._launch.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                preexec_fn=processes.die_with_parent,
+            )
+
+    def wait(self) -> str:
+        """Wait until it answers; returns its URL.
+
+        Raises:
+            RuntimeError: it ended or does not answer; its log is in the message.
+        """
+        assert self._launch is not None
+        assert self._process is not None
+        deadline = time.monotonic() + launch.READY_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if url := launch.url(self._launch):
+                self.url = url
+                return url
+            if self._process.poll() is not None:
+                break
+            time.sleep(0.05)
+        text = self._log.read_text(encoding="utf-8", errors="replace")[-2000:]
+        raise RuntimeError(f"engine {self.name} is not ready (exit code {self._process.poll()}):\n{text}")
+
+    def start_again(self) -> None:
+        """Start it at its old address with what it stored, and wait until it answers."""
+        self.start(int(self.url.rpartition(":")[2]), keep_data=True)
+        self.wait()
+
+    def kill9(self) -> None:
+        """End it at once, as a crash of the machine would; one that never ran is fine."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+@contextmanager
+def one_started(name: str, folder: Path) -> Iterator[EngineProcess]:
+    """Start one engine of the test's own, wait until it answers, and kill it at the end."""
+    process = EngineProcess(name, folder, f"tests-{uuid.uuid4().hex}")
+    try:
+        process.start()
+        process.wait()
+        yield process
+    finally:
+        process.kill9()
 
 
 @contextmanager
@@ -37,52 +117,22 @@ def started(folder: Path, names: tuple[str, ...] = ("kinesis", "dynamodb")) -> I
         RuntimeError: an engine ended or does not answer; its log is in the message.
     """
     run_id = f"tests-{uuid.uuid4().hex}"
-    running: dict[str, tuple[engine.Launch, subprocess.Popen[bytes]]] = {}
+    running = [EngineProcess(name, folder, run_id) for name in names]
     try:
-        for name in names:
-            launch = engine.launch(name, folder)
-            running[name] = (launch, _start(launch, folder / f"{name}.log", run_id))
-        urls = {
-            name: _wait(launch, process, folder / f"{name}.log")
-            for name, (launch, process) in running.items()
-        }
-        yield Engines(urls.get("kinesis", ""), urls.get("dynamodb", ""), run_id, urls.get("aws", ""))
+        for process in running:
+            process.start()
+        urls = {process.name: process.wait() for process in running}
+        yield Engines(**{"kinesis": "", "dynamodb": "", "run_id": run_id, **urls})
     finally:
-        for _, process in running.values():
-            process.kill()
-            process.wait()
-
-
-def _start(launch: engine.Launch, log: Path, run_id: str) -> subprocess.Popen[bytes]:
-    with log.open("wb") as output:
-        return subprocess.Popen(
-            launch.command,
-            env={**launch.environment, processes.RUN_ID_VARIABLE: run_id},
-            cwd=launch.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            preexec_fn=processes.die_with_parent,
-        )
-
-
-def _wait(launch: engine.Launch, process: subprocess.Popen[bytes], log: Path) -> str:
-    deadline = time.monotonic() + engine.READY_TIMEOUT_S
-    while time.monotonic() < deadline:
-        if url := engine.url(launch):
-            return url
-        if process.poll() is not None:
-            break
-        time.sleep(0.05)
-    text = log.read_text(encoding="utf-8", errors="replace")[-2000:]
-    raise RuntimeError(f"engine {launch.name} is not ready (exit code {process.poll()}):\n{text}")
+        for process in running:
+            process.kill9()
 
 
 def local_environment(found: Engines) -> dict[str, str]:
     """The settings that point a process of ours, or an SDK, at these engines."""
-    aws = {"CADABRA_SNS_ENDPOINT": found.aws} if found.aws else {}
+    optional = {"CADABRA_SNS_ENDPOINT": found.aws, "CADABRA_OPENSEARCH_ENDPOINT": found.opensearch}
     return {
-        **aws,
+        **{name: url for name, url in optional.items() if url},
         "PATH": os.environ.get("PATH", os.defpath),
         "CADABRA_KINESIS_ENDPOINT": found.kinesis,
         "CADABRA_DYNAMODB_ENDPOINT": found.dynamodb,

@@ -33,7 +33,8 @@ def engines() -> None:
     """Pin what package.json and pom.xml ask for, and put down the sums of what comes."""
     npm = ["npm", "install", "--package-lock-only", "--ignore-scripts"]
     subprocess.run(npm, cwd=fetch.SOURCES / "kinesis", check=True)
-    for name, bring in (("kinesis", fetch.kinesis), ("dynamodb", fetch.dynamodb)):
+    bringers = {"kinesis": fetch.kinesis, "dynamodb": fetch.dynamodb, "opensearch": fetch.opensearch}
+    for name, bring in bringers.items():
         with tempfile.TemporaryDirectory() as work:
             manifest.write(fetch.SOURCES / name / "SHA256SUMS", bring(Path(work).resolve()))
 

@@ -61,6 +61,11 @@ def steps(root: Path, engines: Path) -> list[Step]:
                 "dynamodb-launcher", engines, lambda work: fetch.dynamodb_launcher(work, engines)
             ),
         ),
+        Step(
+            "OpenSearch engine",
+            lambda: fetch.fault("opensearch", engines),
+            lambda: fetch.install("opensearch", engines, fetch.opensearch),
+        ),
         Step("Flink environment", flink.fault, flink.build, "flink"),
         Step(
             "Flink reporter",

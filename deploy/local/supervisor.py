@@ -19,7 +19,7 @@ from typing import IO
 
 from deploy.local import endpoints, environment, plan, state, watchdog
 from deploy.local.child import Child
-from deploy.local.engines import engine
+from deploy.local.engines import engine, launch
 from deploy.local.layout import ROOT, Layout, read_json
 from deploy.local.plan import Service, Task
 from deploy.local.probe import answers
@@ -99,12 +99,12 @@ class Supervisor:
 
     async def _start_engine(self, name: str) -> None:
         unit = self._units[name]
-        launch = engine.launch(name, self._layout.run, environment.wanted_port(name))
-        launch.port_file.unlink(missing_ok=True)
-        settings = {**launch.environment, **self._make.mark()}
-        child = await self._spawn(unit, launch.command, settings, launch.folder)
-        deadline = time.monotonic() + engine.READY_TIMEOUT_S
-        while (url := await asyncio.to_thread(engine.url, launch)) is None:
+        wanted = engine.launch(name, self._layout.run, environment.wanted_port(name))
+        await asyncio.to_thread(launch.prepare, wanted)
+        settings = {**wanted.environment, **self._make.mark()}
+        child = await self._spawn(unit, wanted.command, settings, wanted.folder)
+        deadline = time.monotonic() + launch.READY_TIMEOUT_S
+        while (url := await asyncio.to_thread(launch.url, wanted)) is None:
             if not child.running or time.monotonic() > deadline:
                 raise self._failed(unit, "is not ready" if child.running else "ended at once")
             await asyncio.sleep(_POLL_S)
@@ -186,10 +186,10 @@ class Supervisor:
         deadline = time.monotonic() + service.ready_timeout_s
         while child.running:
             if ports := read_json(self._make.ready_file(service.name)):
-                metrics_url = f"http://{engine.HOST}:{ports['metrics_port']}"
+                metrics_url = f"http://{launch.HOST}:{ports['metrics_port']}"
                 if await asyncio.to_thread(answers, f"{metrics_url}/readyz"):
                     unit.metrics_url = metrics_url
-                    unit.url = f"http://{engine.HOST}:{ports['port']}" if service.api else None
+                    unit.url = f"http://{launch.HOST}:{ports['port']}" if service.api else None
                     self._make.remember_ports(service.name, ports)
                     self._change(unit, state.READY)
                     return True

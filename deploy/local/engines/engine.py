@@ -1,58 +1,44 @@
-"""How each engine is started and how one sees that it answers. Standard library only."""
+"""How each engine is started. Standard library only."""
 
 from __future__ import annotations
 
-import http.client
 import os
-from dataclasses import dataclass
 from pathlib import Path
+
+from deploy.local.engines.launch import Launch, Probe, aws_call
 
 SOURCES = Path(__file__).parent
 ROOT = Path(__file__).parents[3]
 ENGINES = ROOT / ".engines"
 AWS_PYTHON = ROOT / ".venv-aws" / "bin" / "python"
-HOST = "127.0.0.1"
-SERVES = {"kinesis": ("kinesis",), "dynamodb": ("dynamodb",), "aws": ("sns",)}
+SERVES = {
+    "kinesis": ("kinesis",),
+    "dynamodb": ("dynamodb",),
+    "aws": ("sns",),
+    "opensearch": ("opensearch",),
+}
 """What each engine stands in for: a service finds it by CADABRA_<NAME>_ENDPOINT."""
-NAMES = tuple(SERVES)
-READY_TIMEOUT_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """One engine, ready to be started.
-
-    Args:
-        port_file: where the engine writes the port that it listens on, once it does.
-        target, content_type, body: of the smallest call that proves that the engine serves its API.
-        scope: the service that its signature names.
-    """
-
-    name: str
-    command: list[str]
-    environment: dict[str, str]
-    folder: Path
-    port_file: Path
-    target: str
-    content_type: str
-    body: str = "{}"
-    scope: str = "aws"
-
-
-def launch(name: str, run_folder: Path, port: int = 0, engines: Path = ENGINES) -> Launch:
+def launch(
+    name: str, run_folder: Path, port: int = 0, engines: Path = ENGINES, keep_data: bool = False
+) -> Launch:
     """How to start the engine of this name.
 
     Args:
         run_folder: an existing folder for what the engine leaves while it runs.
         port: to listen on, 0 for one that is free.
+        keep_data: start with what the last life in this folder stored; only OpenSearch stores on disk.
 
     Raises:
         FileNotFoundError: the engine was not fetched.
     """
-    makers = {"kinesis": _kinesis, "dynamodb": _dynamodb, "aws": _aws}
     needed = AWS_PYTHON if name == "aws" else engines / name
     if not needed.exists():
         raise FileNotFoundError(f"{needed} is missing: run `make setup`")
+    if name == "opensearch":
+        return _opensearch(run_folder.resolve(), port, engines, keep_data)
+    makers = {"kinesis": _kinesis, "dynamodb": _dynamodb, "aws": _aws}
     return makers[name](run_folder.resolve(), port, engines)
 
 
@@ -78,8 +64,7 @@ def _kinesis(run_folder: Path, port: int, engines: Path) -> Launch:
         environment=environment,
         folder=engines / "kinesis",
         port_file=Path(environment["CADABRA_ENGINE_PORT_FILE"]),
-        target="Kinesis_20131202.ListStreams",
-        content_type="application/x-amz-json-1.1",
+        probe=aws_call("Kinesis_20131202.ListStreams", "application/x-amz-json-1.1"),
     )
 
 
@@ -113,8 +98,7 @@ def _dynamodb(run_folder: Path, port: int, engines: Path) -> Launch:
         environment=environment,
         folder=run_folder,
         port_file=Path(environment["CADABRA_ENGINE_PORT_FILE"]),
-        target="DynamoDB_20120810.ListTables",
-        content_type="application/x-amz-json-1.0",
+        probe=aws_call("DynamoDB_20120810.ListTables", "application/x-amz-json-1.0"),
     )
 
 
@@ -136,11 +120,58 @@ def _aws(run_folder: Path, port: int, _engines: Path) -> Launch:
         environment=environment,
         folder=run_folder,
         port_file=Path(environment["CADABRA_ENGINE_PORT_FILE"]),
-        target="",
-        content_type="application/x-www-form-urlencoded",
-        body="Action=ListTopics&Version=2010-03-31",
-        scope="sns",
+        probe=aws_call(
+            "", "application/x-www-form-urlencoded", "Action=ListTopics&Version=2010-03-31", "sns"
+        ),
     )
+
+
+def _opensearch(run_folder: Path, port: int, engines: Path, keep_data: bool) -> Launch:
+    home, own = engines / "opensearch", run_folder / "opensearch"
+    settings, data, logs, temporary = own / "config", own / "data", own / "logs", own / "tmp"
+    return Launch(
+        name="opensearch",
+        command=[
+            "java",
+            *_OPENSEARCH_JAVA,
+            f"-Djna.boot.library.path={temporary}",
+            f"-Djava.io.tmpdir={temporary}",
+            f"-Dopensearch.path.home={home}",
+            f"-Dopensearch.path.conf={settings}",
+            "-cp",
+            f"{home / 'lib'}/*",
+            "org.opensearch.bootstrap.OpenSearch",
+            f"-Epath.data={data}",
+            f"-Epath.logs={logs}",
+            f"-Ehttp.port={port}",
+        ],
+        environment=_common("opensearch", run_folder, port),
+        folder=run_folder,
+        port_file=logs / "http.ports",
+        probe=Probe("GET", "/_cluster/health?wait_for_status=yellow&timeout=1s"),
+        emptied=(settings, logs, temporary) if keep_data else (settings, logs, temporary, data),
+        kept=(data,) if keep_data else (),
+        copied={
+            settings / name: SOURCES / "opensearch" / name for name in ("opensearch.yml", "log4j2.properties")
+        },
+    )
+
+
+_OPENSEARCH_JAVA = (
+    "-Xms512m",
+    "-Xmx512m",
+    "-XX:+UseSerialGC",
+    "-Djava.net.preferIPv4Stack=true",
+    # Without its native library it cannot see who runs it: as root it would refuse.
+    "-Djna.nosys=true",
+    "-Djna.nounpack=true",
+    "-Djava.security.manager=allow",
+    "-Djava.locale.providers=SPI,COMPAT",
+    "-Dopensearch.distribution.type=zip",
+    "-Dopensearch.bundled_jdk=false",
+    "-Dlog4j2.disable.jmx=true",
+    "-Dlog4j.shutdownHookEnabled=false",
+)
 
 
 def _common(name: str, run_folder: Path, port: int) -> dict[str, str]:
@@ -151,29 +182,3 @@ def _common(name: str, run_folder: Path, port: int) -> dict[str, str]:
         "CADABRA_ENGINE_PORT": str(port),
         "CADABRA_ENGINE_PORT_FILE": str(run_folder / f"{name}.port"),
     }
-
-
-def url(started: Launch) -> str | None:
-    """Where the engine serves, once it has told its port and answers its API; None before.
-
-    Source: the Signature Version 4 headers of an AWS call; the engines read them, unchecked.
-    """
-    try:
-        port = int(started.port_file.read_text(encoding="ascii"))
-    except FileNotFoundError:
-        return None
-    headers = {
-        "Content-Type": started.content_type,
-        "X-Amz-Target": started.target,
-        "X-Amz-Date": "20240101T000000Z",
-        "Authorization": f"AWS4-HMAC-SHA256 Credential=local/20240101/us-east-1/{started.scope}/aws4_request, "
-        "SignedHeaders=host;x-amz-date, Signature=00",
-    }
-    connection = http.client.HTTPConnection(HOST, port, timeout=2)
-    try:
-        connection.request("POST", "/", body=started.body, headers=headers)
-        return f"http://{HOST}:{port}" if connection.getresponse().status == 200 else None
-    except OSError:
-        return None
-    finally:
-        connection.close()

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +35,16 @@ def dynamodb(work: Path) -> Path:
     shutil.copy(SOURCES / "dynamodb" / "pom.xml", work / "pom.xml")
     run(["mvn", "-B", "-q", "dependency:copy-dependencies", f"-DoutputDirectory={work / 'lib'}"], work)
     return work / "lib"
+
+
+def opensearch(work: Path) -> Path:
+    """Fetch OpenSearch's smallest distribution and unpack it; returns the folder that holds it."""
+    shutil.copy(SOURCES / "opensearch" / "pom.xml", work / "pom.xml")
+    run(["mvn", "-B", "-q", "dependency:copy-dependencies", f"-DoutputDirectory={work / 'zip'}"], work)
+    (archive,) = (work / "zip").glob("*.zip")
+    with zipfile.ZipFile(archive) as opened:
+        opened.extractall(work)
+    return work / archive.stem
 
 
 def dynamodb_launcher(work: Path, engines: Path) -> Path:

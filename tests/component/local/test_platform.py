@@ -51,16 +51,16 @@ def platform(tmp_path: Path) -> Iterator[Callable[..., Platform]]:
 
 
 def test_up_status_down(platform: Callable[..., Platform]) -> None:
-    one = platform(("kinesis", "dynamodb"), first="", second="")
+    one = platform(("kinesis", "dynamodb", "opensearch"), first="", second="")
     assert one.command("status")[0] == 3
 
     code, output = one.command("up", "--plan", str(one.plan))
     assert code == 0, output
-    assert [line.split()[2] for line in output.splitlines() if " ready" in line][2:] == ["first", "second"]
+    assert [line.split()[2] for line in output.splitlines() if " ready" in line][3:] == ["first", "second"]
 
     status = one.status()
     assert status["state"] == "up"
-    assert [row["name"] for row in status["engines"]] == ["kinesis", "dynamodb"]
+    assert [row["name"] for row in status["engines"]] == ["kinesis", "dynamodb", "opensearch"]
     for row in status["engines"] + status["services"]:
         assert (row["state"], row["restarts"]) == ("ready", 0)
         assert row["pid"] in {process.pid for process in one.left()}
