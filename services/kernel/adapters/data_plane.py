@@ -7,7 +7,6 @@ that both planes raise the same errors. Everything but the hot calls stays with 
 
 from __future__ import annotations
 
-import ssl
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -21,7 +20,6 @@ import msgspec
 from aiohttp.http import HttpProcessingError
 from botocore import exceptions as sdk_exceptions
 from botocore.awsrequest import HeadersDict
-from botocore.httpsession import get_cert_path
 from botocore.parsers import ResponseParserError, create_parser
 from botocore.utils import get_environ_proxies
 from yarl import URL
@@ -234,7 +232,7 @@ async def opened(
         if urlsplit(url).query:
             raise Misconfigured(f"{service}: an endpoint has no query")
         connector = aiohttp.TCPConnector(
-            limit=max_connections, keepalive_timeout=_KEEPALIVE_S, ssl=_trust(session, url)
+            limit=max_connections, keepalive_timeout=_KEEPALIVE_S, ssl=sdk.trust(session, url)
         )
         try:
             yield (
@@ -245,10 +243,3 @@ async def opened(
             )
         finally:
             await connector.close()
-
-
-def _trust(session: Any, url: str) -> ssl.SSLContext | bool:
-    """Verify certificates as the SDK does: by AWS_CA_BUNDLE, else by the roots that it carries."""
-    if not url.startswith("https:"):
-        return True
-    return ssl.create_default_context(cafile=session.get_config_variable("ca_bundle") or get_cert_path(True))

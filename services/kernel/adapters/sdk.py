@@ -6,6 +6,7 @@ the service's code, and the service's words only where they cannot quote a recor
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +15,7 @@ import aiohttp
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore import exceptions as sdk
+from botocore.httpsession import get_cert_path
 from botocore.parsers import ResponseParserError
 
 from services.kernel.core.errors import (
@@ -129,6 +131,13 @@ async def client(
         yield entered
     finally:
         await opened.__aexit__(None, None, None)
+
+
+def trust(session: Any, url: str) -> ssl.SSLContext | bool:
+    """Verify certificates as the SDK does: by AWS_CA_BUNDLE, else by the roots that it carries."""
+    if not url.startswith("https:"):
+        return True
+    return ssl.create_default_context(cafile=session.get_config_variable("ca_bundle") or get_cert_path(True))
 
 
 def error_code(error: BaseException) -> str:

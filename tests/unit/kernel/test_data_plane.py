@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from aiohttp import web
 
-from services.kernel.adapters import data_plane, sdk
+from services.kernel.adapters import sdk
 from services.kernel.adapters.dynamodb import ConditionFailed, DynamoDB
 from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.core.errors import Misconfigured, TimedOut, Unavailable
@@ -262,7 +262,7 @@ async def test_behind_a_proxy_and_by_wish_it_is_the_sdk(monkeypatch: pytest.Monk
 
 
 async def test_certificates_are_verified() -> None:
-    trust = data_plane._trust(sdk.new_session(), "https://kinesis.us-east-1.amazonaws.com")
+    trust = sdk.trust(sdk.new_session(), "https://kinesis.us-east-1.amazonaws.com")
     assert not isinstance(trust, bool)
     assert trust.check_hostname
     assert trust.get_ca_certs()
