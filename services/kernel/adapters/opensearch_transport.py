@@ -32,6 +32,8 @@ _CONNECT_TIMEOUT_S = 3.0
 class Transport:
     """Sends requests to one endpoint; safe for concurrent calls.
 
+    A POST is sent once. Of the others aiohttp repeats one that met a connection which the other side had just closed.
+
     Args:
         credentials: the SDK's, refreshed if need be; None where there are none.
         clock: seconds since the epoch.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from unittest import mock
+from urllib.parse import quote
 
 import pytest
 from botocore import auth
@@ -12,7 +13,7 @@ from botocore.credentials import Credentials
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.kernel.adapters.signer import Signer, host_header
+from services.kernel.adapters.signer import RequestSigner, Signer, host_header
 
 PRINTABLE = st.characters(min_codepoint=0x21, max_codepoint=0x7E)
 SEGMENT = st.text("abcXYZ019-_.~%+ é", max_size=6)
@@ -89,6 +90,43 @@ def test_every_signature_is_botocores(
         ours = by_us(signer, who, when, target, body)
         assert ours.pop("Host") == host_header(endpoint)
         assert ours == theirs
+
+
+@given(
+    method=st.sampled_from(["GET", "PUT", "POST", "DELETE"]),
+    host=st.sampled_from(["https://search-orders.eu-west-1.es.amazonaws.com", "http://127.0.0.1:9200"]),
+    segments=st.lists(st.text("abc-_.~*, é%", min_size=1, max_size=8), max_size=3),
+    query=st.dictionaries(
+        st.text("abc_", min_size=1, max_size=6), st.text("ab*,.=& é", max_size=8), max_size=3
+    ),
+    content_type=st.sampled_from(["application/json", "application/x-ndjson"]),
+    token=TOKENS,
+    when=MOMENTS,
+    body=st.binary(max_size=300),
+)
+def test_every_signature_of_any_request_is_botocores(
+    method: str,
+    host: str,
+    segments: list[str],
+    query: dict[str, str],
+    content_type: str,
+    token: str | None,
+    when: datetime,
+    body: bytes,
+) -> None:
+    path = "/" + "/".join(quote(segment, safe="") for segment in segments if segment.strip("."))
+    asked = "&".join(f"{quote(name)}={quote(query[name], safe='')}" for name in sorted(query))
+    who = Credentials("AKID", "secret", token)
+    request = AWSRequest(method, f"{host}{path}?{asked}", {"Content-Type": content_type}, body)
+    with mock.patch.object(auth, "get_current_datetime", return_value=when):
+        auth.SigV4Auth(who, "es", "eu-west-1").add_auth(request)
+
+    signer = RequestSigner(host, "eu-west-1", "es")
+    at_s = when.replace(tzinfo=UTC).timestamp()
+    ours = signer.headers(method, path, asked, content_type, body, who, at_s)
+
+    assert ours.pop("Host") == host_header(host)
+    assert ours == dict(request.headers.items())
 
 
 def test_new_credentials_change_the_key_within_a_day() -> None:
