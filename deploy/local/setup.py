@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local.engines import fetch, flink_parts, manifest
+from deploy.local.engines import debian, fetch, flink_parts, manifest
 
 ROOT = Path(__file__).parents[2]
 ENGINES = ROOT / ".engines"
@@ -29,12 +29,14 @@ class Step:
     Args:
         fault: why it has to be put in place; empty where it is.
         lane: steps of one lane go one after another, lanes go side by side.
+        without: what goes without it, where it is no fault of the set-up that it cannot be had; else empty.
     """
 
     title: str
     fault: Callable[[], str]
     put_in_place: Callable[[], None]
     lane: str = ""
+    without: str = ""
 
 
 def steps(root: Path, engines: Path) -> list[Step]:
@@ -90,7 +92,19 @@ def steps(root: Path, engines: Path) -> list[Step]:
             "flink",
         ),
         Step("SNS engine", aws.fault, aws.build),
+        *(_program(name, engines) for name in ("apache2", "chromium")),
     ]
+
+
+def _program(name: str, engines: Path) -> Step:
+    """A program that only tests need, and who runs the platform may lack."""
+    return Step(
+        f"{name}, for tests",
+        lambda: debian.first_fault(name, engines),
+        lambda: debian.ensure_once(name, engines),
+        "debian",
+        without="the tests that need it will ask for it again",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +187,13 @@ def take(step: Step, label: str, quiet: bool) -> None:
     fault = step.fault()
     if fault:
         print(f"{label}: {fault}: working ...", flush=True)
-        step.put_in_place()
+        try:
+            step.put_in_place()
+        except fetch.FetchFailed as failure:
+            if not step.without:
+                raise
+            print(f"{label}: left out, {step.without}: {failure}", flush=True)
+            return
     if fault or not quiet:
         outcome = "in place" if fault else "already there"
         print(f"{label}: {outcome} ({time.monotonic() - started:.1f} s)", flush=True)
