@@ -1,7 +1,8 @@
 """Runs a plan: engines, then tasks, then services, each when what it needs is ready; all gone at the end.
 
 A service that ends by itself is started again, later each time; one that says it is misconfigured (exit code 78) is
-not. An engine is not started again, for what it held in memory is gone: the run then says that it has failed.
+not. An engine that stores on disk is started again with what it stored; one that holds everything in memory is not,
+for that is gone: the run then says that it has failed.
 """
 
 from __future__ import annotations
@@ -99,7 +100,13 @@ class Supervisor:
 
     async def _start_engine(self, name: str) -> None:
         unit = self._units[name]
-        wanted = engine.launch(name, self._layout.run, environment.wanted_port(name))
+        child = await self._bring_up(unit, environment.wanted_port(name))
+        self._make.engine_urls[name] = str(unit.url)
+        self._keepers.append(asyncio.create_task(self._watch_engine(unit, child)))
+
+    async def _bring_up(self, unit: Unit, port: int, keep_data: bool = False) -> Child:
+        """Start an engine and wait until it answers."""
+        wanted = engine.launch(unit.name, self._layout.run, port, keep_data=keep_data)
         await asyncio.to_thread(launch.prepare, wanted)
         settings = {**wanted.environment, **self._make.mark()}
         child = await self._spawn(unit, wanted.command, settings, wanted.folder)
@@ -109,15 +116,26 @@ class Supervisor:
                 raise self._failed(unit, "is not ready" if child.running else "ended at once")
             await asyncio.sleep(_POLL_S)
         unit.url = url
-        self._make.engine_urls[name] = url
         self._change(unit, state.READY)
-        self._keepers.append(asyncio.create_task(self._watch_engine(unit, child)))
+        return child
 
     async def _watch_engine(self, unit: Unit, child: Child) -> None:
         unit.exit_code = await child.wait()
+        while unit.name in engine.STORES_ON_DISK and not self._stopping.is_set():
+            self._change(
+                unit, state.RESTARTING, f"ended with {unit.exit_code}; again in {_BACKOFF_FIRST_S:g} s"
+            )
+            await asyncio.sleep(_BACKOFF_FIRST_S)
+            unit.restarts += 1
+            try:
+                child = await self._bring_up(unit, int(str(unit.url).rpartition(":")[2]), keep_data=True)
+            except (StartFailed, OSError):
+                break
+            unit.exit_code = await child.wait()
         if not self._stopping.is_set():
+            lost = "" if unit.name in engine.STORES_ON_DISK else ", and what it held in memory with it"
             self._state.state = state.FAILED
-            self._state.message = f"{unit.name} has ended, and what it held in memory with it: down, then up"
+            self._state.message = f"{unit.name} has ended{lost}: down, then up"
             self._change(unit, state.FAILED, f"ended with {unit.exit_code}")
 
     async def _run_task(self, task: Task) -> None:

@@ -18,6 +18,8 @@ SERVES = {
     "opensearch": ("opensearch",),
 }
 """What each engine stands in for: a service finds it by CADABRA_<NAME>_ENDPOINT."""
+STORES_ON_DISK = ("opensearch",)
+"""Engines that still have what they acknowledged when they were killed."""
 
 
 def launch(
@@ -28,7 +30,7 @@ def launch(
     Args:
         run_folder: an existing folder for what the engine leaves while it runs.
         port: to listen on, 0 for one that is free.
-        keep_data: start with what the last life in this folder stored; only OpenSearch stores on disk.
+        keep_data: start with what the last life in this folder stored, if it is one of STORES_ON_DISK.
 
     Raises:
         FileNotFoundError: the engine was not fetched.

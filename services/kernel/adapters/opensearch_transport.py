@@ -47,10 +47,11 @@ class Transport:
         credentials: Any,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        parts = urlsplit(endpoint.rstrip("/"))
         self._session = session
-        self._root = endpoint.rstrip("/")
-        self._base_path = urlsplit(self._root).path
-        self._proxy = get_environ_proxies(endpoint).get(urlsplit(endpoint).scheme)
+        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self._base_path = parts.path
+        self._proxy = get_environ_proxies(endpoint).get(parts.scheme)
         self._signer = RequestSigner(endpoint, region, _SERVICE)
         self._credentials = credentials
         self._clock = clock
@@ -87,7 +88,7 @@ class Transport:
             headers = self._signer.headers(method, encoded, asked, content_type, body, now, self._clock())
             async with self._session.request(
                 method,
-                URL(f"{self._root[: len(self._root) - len(self._base_path)]}{encoded}?{asked}", encoded=True),
+                URL(f"{self._origin}{encoded}?{asked}", encoded=True),
                 data=body,
                 headers={**headers, "Accept-Encoding": "identity"},
                 timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=_CONNECT_TIMEOUT_S),
@@ -104,10 +105,9 @@ async def opened(endpoint: str | None, region: str, max_connections: int) -> Asy
     """Open a transport with credentials by the SDK's usual chain.
 
     Raises:
-        Misconfigured: the endpoint is not a URL without query.
+        Misconfigured: the endpoint is not a URL without user and query.
     """
-    parts = urlsplit(endpoint or "")
-    if endpoint is None or parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+    if endpoint is None or not _is_endpoint(endpoint):
         raise Misconfigured(
             "opensearch: the endpoint has to be a URL, such as https://search-orders.eu-west-1.es.amazonaws.com"
         )
@@ -119,6 +119,22 @@ async def opened(endpoint: str | None, region: str, max_connections: int) -> Asy
         connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
     ) as session:
         yield Transport(session, endpoint, region, await found.get_credentials())
+
+
+def _is_endpoint(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        well_formed = parts.port is None or parts.port > 0
+    except ValueError:
+        return False
+    return (
+        well_formed
+        and parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+        and parts.username is None
+        and not parts.query
+        and not parts.fragment
+    )
 
 
 async def _bounded(response: aiohttp.ClientResponse, what: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -211,6 +212,33 @@ def test_the_end_of_an_engine_is_told_and_not_hidden(platform: Callable[..., Pla
     assert one.command("status")[0] == 1
     assert one.command("down")[0] == 0
     assert one.left() == []
+
+
+def test_an_engine_that_stores_on_disk_comes_back_with_its_data_at_its_address(
+    platform: Callable[..., Platform],
+) -> None:
+    one = platform(("opensearch",), first="")
+    one.up()
+    before = one.status()["engines"][0]
+    put(f"{before['url']}/orders/_doc/1", b'{"quantity": 6}')
+
+    os.kill(before["pid"], signal.SIGKILL)
+    until(lambda: one.status()["engines"][0]["restarts"] == 1, timeout_s=60)
+    until(lambda: one.status()["engines"][0]["state"] == "ready", timeout_s=60)
+
+    after = one.status()
+    assert (after["state"], after["engines"][0]["url"]) == ("up", before["url"])
+    assert '"quantity": 6' in str(probe.get(f"{before['url']}/orders/_doc/1"))
+
+    assert one.command("up", "--fresh", "--plan", str(one.plan))[0] == 0
+    assert probe.get(f"{one.status()['engines'][0]['url']}/_cat/indices") == ""
+
+
+def put(url: str, body: bytes) -> None:
+    """Store a document."""
+    headers = {"Content-Type": "application/json"}
+    asked = urllib.request.Request(url, body, headers, method="PUT")  # noqa: S310 - http to ourselves
+    urllib.request.urlopen(asked, timeout=10).close()  # noqa: S310 - http to ourselves
 
 
 def test_fresh_starts_anew(platform: Callable[..., Platform]) -> None:

@@ -272,6 +272,19 @@ async def test_every_request_is_signed_and_a_pattern_is_one_segment() -> None:
     assert "/us-east-1/es/aws4_request" in seen[0].headers["Authorization"]
 
 
+async def test_an_endpoint_may_have_a_path() -> None:
+    seen: list[str] = []
+
+    async def keep(request: web.Request) -> web.StreamResponse:
+        seen.append(request.path)
+        return web.json_response({"status": "green"})
+
+    async with answering(keep) as url, OpenSearch.open(f"{url}search/", "us-east-1") as client:
+        await client.health()
+
+    assert seen == ["/search/_cluster/health"]
+
+
 async def test_without_credentials_it_is_misconfigured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
@@ -281,7 +294,20 @@ async def test_without_credentials_it_is_misconfigured(monkeypatch: pytest.Monke
             await client.health()
 
 
-@pytest.mark.parametrize("endpoint", [None, "", "search.example", "ftp://a", "http://", "http://a/?b=c"])
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        None,
+        "",
+        "search.example",
+        "ftp://a",
+        "http://",
+        "http://a/?b=c",
+        "http://a:70000",
+        "http://[::1",
+        "http://me:secret@a",
+    ],
+)
 async def test_an_endpoint_that_is_none(endpoint: str | None) -> None:
     with pytest.raises(Misconfigured, match="has to be a URL"):
         async with OpenSearch.open(endpoint, "us-east-1"):
