@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-_ESCAPED_QUOTE = re.compile(r'\\(.)', re.DOTALL)
+_ESCAPED_QUOTE = re.compile(r"\\(.)", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 

@@ -80,7 +80,15 @@ RULES = {
     "^FB": Rule(Kind.NUMBER),
 }
 # Sent texts that hold blanks by nature: between blanks nobody can tell where they end.
-_HAVE_BLANKS = {"user-agent", "cookie", "accept", "accept-language", "accept-encoding", "date", "authorization"}
+_HAVE_BLANKS = {
+    "user-agent",
+    "cookie",
+    "accept",
+    "accept-language",
+    "accept-encoding",
+    "date",
+    "authorization",
+}
 
 
 class Home(Enum):

@@ -5,16 +5,21 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 
 from contracts.scalars import timestamp
 
-_MONTHS = ("january", "february", "march", "april", "may", "june", "july")
-_MONTHS += ("august", "september", "october", "november", "december")
+_MONTHS = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
 MONTHS = {name: number for number, name in enumerate(_MONTHS, 1)}
 MONTHS |= {name[:3]: number for number, name in enumerate(_MONTHS, 1)}
 _CLF = re.compile(
     r"([0-9]{2})/([A-Za-z]{3,9})/([0-9]{4}):([0-9]{2}):([0-9]{2}):([0-9]{2}) ([+-][0-9]{4})", re.ASCII
 )
+_CLF_LENGTH = len("17/May/2015:10:05:03 +0000")
+_MINUTE_AND_SECOND = re.compile(":[0-5][0-9]:[0-5][0-9]")
 _ZONE = re.compile(r"([+-])([0-9]{2}):?([0-9]{2})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -85,13 +90,30 @@ def clf_time(text: str) -> str:
     Raises:
         ValueError: it is no such time, or one that never was.
     """
+    if len(text) == _CLF_LENGTH and text.endswith("00") and _MINUTE_AND_SECOND.fullmatch(text, 14, 20):
+        # Zones of whole hours change neither minute nor second, and the hour is mostly a known one.
+        return f"{_utc_hour(text[:14], text[20:])}{text[14:20]}.000Z"
+    return _clf_time(text)
+
+
+@lru_cache(maxsize=4096)
+def _utc_hour(hour: str, zone: str) -> str:
+    return _clf_time(f"{hour}:00:00{zone}")[:13]
+
+
+def _clf_time(text: str) -> str:
     match = _CLF.fullmatch(text)
     if match is None:
         raise ValueError("not day/month/year:hour:minute:second zone")
     day, month, year, hour, minute, second, zone = match.groups()
-    number = month_number(month)
     return Moment(
-        int(year), number, int(day), None, int(hour), int(minute), int(second), zone=zone
+        year=int(year),
+        month=month_number(month),
+        day=int(day),
+        hour=int(hour),
+        minute=int(minute),
+        second=int(second),
+        zone=zone,
     ).instant()
 
 

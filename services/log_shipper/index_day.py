@@ -27,7 +27,9 @@ class Backfill:
 
     def __post_init__(self) -> None:
         if not 0 <= (self.last - self.first).days < MAX_BACKFILL_DAYS:
-            raise Misconfigured(f"a back-fill has 1 to {MAX_BACKFILL_DAYS} days, from the earlier to the later")
+            raise Misconfigured(
+                f"a back-fill has 1 to {MAX_BACKFILL_DAYS} days, from the earlier to the later"
+            )
 
 
 class IndexDays:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from contracts.access_log import (
     Body,
@@ -70,31 +70,35 @@ class Reading:
     extra: list[Extra] | None
 
 
+@dataclass(slots=True)
 class Parts:
-    """The parts of one entry while its line is being read."""
+    """The parts of one entry while its line is being read, and the faults that were found in them.
 
-    def __init__(self, enrichment: Enrichment, *, one_time: bool) -> None:
-        self.enrichment = enrichment
-        self.one_time = one_time
-        self.faults: set[ErrorType] = set()
-        self.moment: Moment | None = None
-        self.timestamp: str | None = None
-        self.address: str | None = None
-        self.source: Source | None = None
-        self.user: User | None = None
-        self.version: str | None = None
-        self.method: str | None = None
-        self.referrer: str | None = None
-        self.status: int | None = None
-        self.size: int | None = None
-        self.duration: int | None = None
-        self.original: str | None = None
-        self.path: str | None = None
-        self.query: str | None = None
-        self.domain: str | None = None
-        self.server: tuple[Directive, str] | None = None
-        self.agent: UserAgent | None = None
-        self.extra: list[Extra] = []
+    Args:
+        one_time: whether the format has one time directive alone.
+    """
+
+    enrichment: Enrichment
+    one_time: bool = True
+    faults: set[ErrorType] = field(default_factory=set)
+    moment: Moment | None = None
+    timestamp: str | None = None
+    address: str | None = None
+    source: Source | None = None
+    user: User | None = None
+    version: str | None = None
+    method: str | None = None
+    referrer: str | None = None
+    status: int | None = None
+    size: int | None = None
+    duration: int | None = None
+    original: str | None = None
+    path: str | None = None
+    query: str | None = None
+    domain: str | None = None
+    server: tuple[Directive, str] | None = None
+    agent: UserAgent | None = None
+    extra: list[Extra] = field(default_factory=list)
 
     def cut(self, text: str, limit: int) -> str | None:
         """The text within the limit; None if there is none."""
@@ -126,8 +130,8 @@ class Parts:
         if found is None:
             return
         country = None
-        if self.enrichment.country is not None and found.ip is not None:
-            country = self.enrichment.country(str(ip_address(self.address)))
+        if self.enrichment.country is not None and found.whole_ip is not None:
+            country = self.enrichment.country(found.whole_ip)
         address = self.cut(found.address, MAX_NAME)
         self.source = Source(address, found.ip, found.domain, None if country is None else Geo(country))
 

@@ -103,15 +103,18 @@ def _require_telling_colons(found: Sequence[Value], literals: Sequence[str]) -> 
 
 
 def _require_whole_time(found: Sequence[Value]) -> None:
-    times = [value for value in found if value.time is not None and value.home is Home.TIME]
+    times = [value for value in found if value.home is Home.TIME]
     moment = Moment()
     try:
         for value in times:
-            value.time.read(value.time.sample, moment)
+            if value.time is not None:
+                value.time.read(value.time.sample, moment)
         if times:
             moment.instant()
     except ValueError:
-        raise wrong(times[0].directive.place, "the time directives together do not say day and time") from None
+        raise wrong(
+            times[0].directive.place, "the time directives together do not say day and time"
+        ) from None
 
 
 def _literals(parts: Sequence[str | Directive]) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ _LONGEST_PIECE = 512
 _json = msgspec.json.encode
 
 
-class NotPlain(Exception):  # noqa: N818
+class NotPlain(Exception):
     """This piece, and with it its line, is for the general reader."""
 
 
@@ -135,7 +135,7 @@ class PlainLines:
         url_end, end = b"}", b"}"
         if self._server:
             url_end, end = self._make_server(words[0])
-        parts = Parts(self._enrichment, one_time=True)
+        parts = Parts(self._enrichment)
         if words[-3] != "-":
             parts.take_address(self._any, words[-3])
         if words[-1] != "-":
@@ -148,7 +148,7 @@ class PlainLines:
         name, colon, port = word.rpartition(":")
         if not colon or self._port is None or name in ("", "-") or not port.isdigit():
             raise NotPlain
-        parts = Parts(self._enrichment, one_time=True)
+        parts = Parts(self._enrichment)
         parts.take_server(self._any, name)
         parts.place_server()
         parts.take_extra(self._port, port)
@@ -167,7 +167,7 @@ class PlainLines:
         return _Clock(b'{"@timestamp":"' + instant.encode() + b'"', instant[:10])
 
     def _make_asked(self, piece: bytes) -> _Asked:
-        parts = Parts(self._enrichment, one_time=True)
+        parts = Parts(self._enrichment)
         parts.take_request(self._any, _plain(piece))
         _require_whole(parts)
         if parts.method is None or (self._server and parts.domain is not None):
@@ -183,7 +183,7 @@ class PlainLines:
         if not text.startswith(" ") or text.endswith(" ") is not self._sent:
             raise NotPlain
         status, blank, size = text[1 : len(text) - self._sent].partition(" ")
-        parts = Parts(self._enrichment, one_time=True)
+        parts = Parts(self._enrichment)
         if not status or not blank or not size:
             raise NotPlain
         if status != "-":
@@ -200,7 +200,7 @@ class PlainLines:
 
     def _make_agent(self, piece: bytes) -> bytes:
         text = _plain(piece)
-        parts = Parts(self._enrichment, one_time=True)
+        parts = Parts(self._enrichment)
         if text not in ("", "-"):
             parts.take_agent(self._any, text)
         return b"" if parts.agent is None else b',"user_agent":' + _json(parts.agent)

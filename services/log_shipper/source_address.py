@@ -13,15 +13,19 @@ _LONGEST_ADDRESS = 64
 _IPV4_LIKE = r"(?<![0-9A-Za-z.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9A-Za-z]|\.[0-9])"
 _IPV4 = re.compile(_IPV4_LIKE)
 _ADDRESS = re.compile(rf"(?<![0-9A-Za-z.:])[0-9A-Fa-f]*:[0-9A-Fa-f:.]*[0-9A-Fa-f:]|{_IPV4_LIKE}")
+_BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+# Most addresses are these; the library takes ten times as long to say the same.
+_CANONICAL_IPV4 = re.compile(rf"{_BYTE}(?:\.{_BYTE}){{3}}")
 _KEPT_BITS = {4: 24, 6: 48}
 
 
 class SourceAddress(NamedTuple):
-    """One address: what to show as it, its canonical IP, or its host name."""
+    """One address: what may be shown as it, as its IP, and as its host name; and its IP in full, not for show."""
 
     address: str
     ip: str | None
     domain: str | None
+    whole_ip: str | None
 
 
 def ip_address(text: str) -> IpAddress | None:
@@ -45,13 +49,17 @@ def source_address(text: str, *, anonymous: bool) -> SourceAddress | None:
     Returns:
         None where nothing of it may be shown: a host name, where addresses are made anonymous.
     """
+    if not anonymous and _CANONICAL_IPV4.fullmatch(text):
+        return SourceAddress(text, text, None, text)
     found = ip_address(text)
+    if found is not None and anonymous:
+        shown = str(truncated(found))
+        return SourceAddress(shown, shown, None, str(found))
     if found is not None:
-        shown = str(truncated(found)) if anonymous else str(found)
-        return SourceAddress(shown if anonymous else text, shown, None)
+        return SourceAddress(text, str(found), None, str(found))
     if anonymous:
         return None
-    return SourceAddress(text, None, text if _HOST_NAME.fullmatch(text) else None)
+    return SourceAddress(text, None, text if _HOST_NAME.fullmatch(text) else None, None)
 
 
 def truncated(address: IpAddress) -> IpAddress:
