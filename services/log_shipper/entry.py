@@ -114,6 +114,10 @@ class LineEncoder:
         """The same by the general reader alone, whatever the format: what the fast way is held to."""
         return self._read(self._enveloped(context), line, truncated, offset, created)[0]
 
+    def fragments_kept(self) -> int:
+        """How many pieces of lines are remembered: at most 49,152."""
+        return 0 if self._plain is None else self._plain.kept()
+
     def _enveloped(self, context: FileContext) -> Envelope:
         if self._envelope is None or self._envelope.context != context:
             self._envelope = Envelope(context, self._host, self._backfill)

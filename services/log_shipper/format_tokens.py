@@ -63,8 +63,10 @@ def tokens(text: str) -> list[str | Directive]:
     at = 0
     while at < len(text):
         if text[at] != "%":
-            character, at = _literal(text, at)
-            literal += character
+            character, after = _literal(text, at)
+            if character == "\n":
+                raise wrong(at + 1, "an entry of several lines cannot be told from several entries")
+            literal, at = literal + character, after
             continue
         match = _DIRECTIVE.match(text, at)
         if match is None:

@@ -99,7 +99,7 @@ def _value(place: _Place, home: Home, *, alone: bool) -> Value:
     time = None
     match place.kind:
         case Kind.CLF_TIME:
-            pattern, partial = r'\[[^]"]*\]', r'(?:\[[^]"]*\]?)?'
+            pattern, partial = r'\[[^]\["]{0,64}\]', r'(?:\[[^]\["]{0,64}\]?)?'
             time = time_format(place.directive)
         case Kind.TIME:
             time = time_format(place.directive)
@@ -154,9 +154,9 @@ def _word(kind: Kind, end: str) -> str:
 
 
 def _text(place: _Place, end: str, *, alone: bool) -> str:
-    tab = "" if place.in_quotes else r"\t"
+    tab = "" if place.in_quotes and end != "\t" else r"\t"
     nothing = '""|' if place.directive.letter == "u" and not place.in_quotes else ""
-    if end in _ENDS_TEXT or (alone and not place.after and end != "?"):
+    if (end and end in _ENDS_TEXT) or (alone and not end):
         return rf'(?:{nothing}[^"\\{tab}]*+(?:\\.[^"\\{tab}]*+)*+)'
     if alone:
         mark = r"?" if end == "?" else ""
