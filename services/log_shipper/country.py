@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import warnings
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
@@ -77,7 +78,10 @@ def _registries() -> Lookup:
     # Only who asks for countries pays for their data.
     from ip_to_country import IpToCountry
 
-    data = IpToCountry()
+    with warnings.catch_warnings():
+        # It opens its data by a function that Python 3.11 calls deprecated.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        data = IpToCountry()
     ipv4 = Ranges("L", ((int(first), int(last), code) for first, last, code in data.ipv4_ranges))
     networks = ((network, code) for network, code in data.ipv6_ranges if network.prefixlen <= _LOW_BITS)
     ipv6 = Ranges(

@@ -43,6 +43,8 @@ class LogFormat:
     _whole: re.Pattern[str]
     _beginning: re.Pattern[str]
     _partial: tuple[re.Pattern[str], ...]
+    # So many values at least tell a line of this format from any text.
+    _telling: int
 
     def match(self, line: str) -> tuple[Fit, Sequence[str]]:
         """Read a line, in time linear in its length for each directive.
@@ -60,7 +62,7 @@ class LogFormat:
         if beginning is None:
             return Fit.NOT, ()
         count = beginning.lastindex or 0
-        if count == 0 or count == len(self.values):
+        if not self._telling <= count < len(self.values):
             return Fit.NOT, beginning.groups()[:count]
         cut = self._partial[count].fullmatch(line, beginning.end())
         return Fit.NOT if cut is None else Fit.CUT_OFF, beginning.groups()[:count]
@@ -90,6 +92,7 @@ def compile_format(format_or_name: str) -> LogFormat:
         _whole(found, literals),
         _beginning(found, literals),
         tuple(map(_partial, found, literals[1:])),
+        _telling(found, literals),
     )
 
 
@@ -143,11 +146,18 @@ def _beginning(found: Sequence[Value], literals: Sequence[str]) -> re.Pattern[st
             opening, closing = opening + "(?:", ")?" + closing
         last = index == len(found)
         opening += f"({value.pattern}){re.escape(literal)}" + (r"\Z" if last else "")
-        # Nothing between two values: only the second one's end shows where the first ended.
-        together = not literal
+        together = not literal or value.needs_next
     return re.compile(opening + closing, re.DOTALL)
 
 
 def _partial(value: Value, literal: str) -> re.Pattern[str]:
     ends = "|".join(re.escape(literal[:size]) for size in range(len(literal) - 1, 0, -1))
     return re.compile(f"{value.partial}(?:{ends})?", re.DOTALL)
+
+
+def _telling(found: Sequence[Value], literals: Sequence[str]) -> int:
+    """Words between blanks are any text; a time or another mark is not."""
+    for index, (value, literal) in enumerate(zip(found, literals[1:], strict=True)):
+        if value.kind in (Kind.CLF_TIME, Kind.TIME) or (literals[index] + literal).strip():
+            return index + 1
+    return len(found)

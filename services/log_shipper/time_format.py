@@ -6,7 +6,7 @@ Source: Apache httpd 2.4, mod_log_config, `%{format}t`; strftime(3) in the C loc
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from services.log_shipper.event_time import Moment, month_number
@@ -24,11 +24,13 @@ class TimeFormat:
 
     Args:
         pattern: an expression that its value matches, without groups.
-        whole: the same with one group for each of `puts`.
+        partial: one that a beginning of its value matches, where a line is cut off.
+        whole: `pattern` with one group for each of `puts`.
         sample: a value of this format.
     """
 
     pattern: str
+    partial: str
     whole: re.Pattern[str]
     puts: tuple[Put, ...]
     sample: str
@@ -144,19 +146,26 @@ def time_format(directive: Directive) -> TimeFormat:
     text = argument.removeprefix("begin:").removeprefix("end:") or "[%d/%b/%Y:%H:%M:%S %z]"
     if text in _COUNTS:
         pattern, put, sample = _COUNTS[text]
-        return TimeFormat(pattern, re.compile(f"({pattern})"), (put,), sample)
-    plain, grouped, sample = "", "", ""
+        return TimeFormat(pattern, _partial([pattern]), re.compile(f"({pattern})"), (put,), sample)
+    grouped, sample = "", ""
+    pieces: list[str] = []
     puts: list[Put] = []
     for part in _parts(text, directive):
         if len(part) == 2 and part[0] == "%" and part != "%%":
             pattern, put, example = _CONVERSIONS[part[1]]
-            plain, grouped, sample = plain + pattern, grouped + f"({pattern})", sample + example
+            grouped, sample = grouped + f"({pattern})", sample + example
+            pieces.append(pattern)
             puts.append(put)
         else:
             literal = "%" if part == "%%" else part
-            plain, grouped = plain + re.escape(literal), grouped + re.escape(literal)
-            sample += literal
-    return TimeFormat(plain, re.compile(grouped), tuple(puts), sample)
+            grouped, sample = grouped + re.escape(literal), sample + literal
+            pieces.append(re.escape(literal))
+    return TimeFormat("".join(pieces), _partial(pieces), re.compile(grouped), tuple(puts), sample)
+
+
+def _partial(pieces: Sequence[str]) -> str:
+    """As many whole pieces as there are, and the begun next one: digits or letters."""
+    return "(?:".join(("", *pieces)) + ")?" * len(pieces) + "[0-9A-Za-z+-]{0,9}"
 
 
 def _parts(text: str, directive: Directive) -> list[str]:

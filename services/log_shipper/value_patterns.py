@@ -36,6 +36,11 @@ class Value:
     partial: str
     time: TimeFormat | None
 
+    @property
+    def needs_next(self) -> bool:
+        """Whether only the next value shows where this one ended: it may hold what stands between them."""
+        return self.pattern.endswith("*?)")
+
 
 @dataclass(frozen=True, slots=True)
 class _Place:
@@ -103,7 +108,7 @@ def _value(place: _Place, home: Home, *, alone: bool) -> Value:
             time = time_format(place.directive)
         case Kind.TIME:
             time = time_format(place.directive)
-            pattern, partial = time.pattern, '[^"]{0,64}'
+            pattern, partial = time.pattern, time.partial
         case Kind.TEXT:
             pattern, partial = _text(place, end, alone=alone), r'(?:[^"\\]|\\.)*+\\?'
         case Kind.QUERY:

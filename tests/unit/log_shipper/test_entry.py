@@ -172,7 +172,9 @@ _TEXTS = st.one_of(
 
 @st.composite
 def _lines(draw: st.DrawFn) -> bytes:
-    who, numbers = (" ".join(draw(words) for _ in range(count)) for words, count in ((_WORDS, 3), (_NUMBERS, 2)))
+    who, numbers = (
+        " ".join(draw(words) for _ in range(count)) for words, count in ((_WORDS, 3), (_NUMBERS, 2))
+    )
     line = f'{who} [{draw(_TIMES)}] "{draw(_REQUESTS)}" {numbers}'
     if draw(st.booleans()):
         line = f"{draw(_WORDS)} {line}"

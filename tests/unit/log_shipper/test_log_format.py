@@ -124,6 +124,27 @@ def test_a_line_of_another_form_is_not_of_the_format(line: str) -> None:
     assert compile_format("combined").match(line)[0] is Fit.NOT
 
 
+def test_a_text_with_blanks_is_not_taken_before_it_is_known_to_have_ended() -> None:
+    compiled = compile_format("combined")
+    assert compiled.match(f"h - al ice {_TIME[:9]}") == (Fit.NOT, ("h", "-"))
+    assert compiled.match(f'h - al ice {_TIME} "GET')[1] == ("h", "-", "al ice", _TIME)
+
+
+@pytest.mark.parametrize(
+    ("line", "fit"),
+    [
+        ('{"t":"2015-05-17T10:05:03+0000","u":"a', Fit.CUT_OFF),
+        ('{"t":"2015-05-17T10:05', Fit.CUT_OFF),
+        ('{"t":"2015-05', Fit.CUT_OFF),
+        ('{"t":"2015x05-17T10:05', Fit.NOT),
+        ('{"t":"2015-05-17T10:05:03+0000",x', Fit.NOT),
+    ],
+)
+def test_a_time_of_any_form_may_be_cut_off(line: str, fit: Fit) -> None:
+    log_format = '{"a":"%a","t":"%{%Y-%m-%dT%H:%M:%S%z}t","u":"%{User-Agent}i"}'
+    assert compile_format(log_format).match('{"a":"::1",' + line[1:])[0] is fit
+
+
 def test_of_several_directives_for_one_field_the_best_has_it() -> None:
     compiled = compile_format('%s %>s %O %b %h %{c}a "%r" %m %{ms}T %D %t %{end:sec}t')
     homes = {value.directive.name: value.home for value in compiled.values}
