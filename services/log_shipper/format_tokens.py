@@ -15,6 +15,7 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
 _DIRECTIVE = re.compile(
     r"%(?P<modifiers>(?:[!<>,0-9]|\{[^}]*\})*)(?P<letter>\^[A-Za-z]{2}|[A-Za-z%])", re.DOTALL
 )
+_MARKS = {True: ">", False: "<", None: ""}
 _ARGUMENT = re.compile(r"\{([^}]*)\}", re.DOTALL)
 _CONDITION = re.compile(r"!?(?:[0-9]{3}(?:,[0-9]{3})*)?")
 
@@ -39,7 +40,7 @@ class Directive:
     def name(self) -> str:
         """The directive without conditions, such as `%{X-Request-Id}i`."""
         argument = "" if self.argument is None else f"{{{self.argument}}}"
-        return f"%{ {True: '>', False: '<', None: ''}[self.final] }{argument}{self.letter}"
+        return f"%{_MARKS[self.final]}{argument}{self.letter}"
 
 
 def wrong(place: int, reason: str) -> Misconfigured:

@@ -38,7 +38,7 @@ MAX_STATUS = 999
 INT64_MAX = 2**63 - 1
 
 # An entry names one fault: the one that takes most away.
-_WORST_FIRST: tuple[ErrorType, ...] = (
+WORST_FIRST: tuple[ErrorType, ...] = (
     "line_too_long",
     "no_match",
     "cut_off",
@@ -218,7 +218,7 @@ class Parts:
             except ValueError:
                 self.faults.add("bad_time")
         self.place_server()
-        error = next((fault for fault in _WORST_FIRST if fault in self.faults), None)
+        error = next((fault for fault in WORST_FIRST if fault in self.faults), None)
         url = (self.original, self.path, self.query, self.domain)
         return Reading(
             self.timestamp,

@@ -34,12 +34,10 @@ class LogFormat:
     Args:
         text: the LogFormat string.
         values: its directives in order.
-        literals: what stands before the first, between them, and after the last.
     """
 
     text: str
     values: tuple[Value, ...]
-    literals: tuple[str, ...]
     _whole: re.Pattern[str]
     _beginning: re.Pattern[str]
     _partial: tuple[re.Pattern[str], ...]
@@ -88,7 +86,6 @@ def compile_format(format_or_name: str) -> LogFormat:
     return LogFormat(
         text,
         tuple(found),
-        literals,
         _whole(found, literals),
         _beginning(found, literals),
         tuple(map(_partial, found, literals[1:])),

@@ -60,7 +60,7 @@ def test_standard_input_is_read_by_any_format() -> None:
             "--anonymise",
             "truncate",
             "--enrich",
-            "country, user_agent",
+            "user_agent",
         ],
         input=text,
         capture_output=True,
