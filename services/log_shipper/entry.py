@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 from contracts.access_log import ErrorType
 from services.kernel.core.errors import Misconfigured
@@ -14,24 +15,13 @@ from services.log_shipper.line_parts import MAX_SHORT
 from services.log_shipper.line_reader import LineReader
 from services.log_shipper.log_format import LogFormat
 from services.log_shipper.plain_lines import NotPlain, PlainLines
+from services.log_shipper.remembered import Remembered
 
 __all__ = ["FileContext", "LineEncoder"]
 
 
-class _Places(dict[str, bytes]):
-    """For an event's day, the record's bytes between its time and its offset, in one block of one file."""
-
-    def __init__(self, envelope: Envelope, block: int) -> None:
-        super().__init__()
-        self._envelope = envelope
-        self._block = block
-
-    def __missing__(self, day: str) -> bytes:
-        # Hostile days: nothing is kept for more of them than one file can have.
-        if len(self) >= 64:
-            self.clear()
-        self[day] = found = self._envelope.before_offset(day, self._block)
-        return found
+# Of one block; an honest one has a day or two.
+_REMEMBERED_DAYS = 64
 
 
 class LineEncoder:
@@ -83,11 +73,11 @@ class LineEncoder:
         records: list[bytes] = []
         reasons: Counter[ErrorType] = Counter()
         block = -1
-        places: _Places | None = None
+        places: Mapping[str, bytes] = {}
         for offset, line, truncated in lines:
-            if offset // BLOCK_BYTES != block or places is None:
+            if offset // BLOCK_BYTES != block:
                 block = offset // BLOCK_BYTES
-                places = _Places(envelope, block)
+                places = Remembered(partial(envelope.before_offset, block), _REMEMBERED_DAYS)
             if plain is not None and not truncated:
                 try:
                     records.append(plain(line, offset, places, after_offset))

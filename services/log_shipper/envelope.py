@@ -43,7 +43,7 @@ class Envelope:
             b'","host":' + _json(self._host) + b',"log":{"file":' + _json(self._file) + b',"offset":'
         )
 
-    def before_offset(self, event_day: str, block: int) -> bytes:
+    def before_offset(self, block: int, event_day: str) -> bytes:
         """The record's bytes from after the time to before the offset; few differ in one block."""
         return (
             f',"generation":"{self.context.generation}","block":"{block}","index_day":"{self.days.of(event_day)}'

@@ -27,7 +27,7 @@ _USUAL = re.compile(
     r'"%r" %>?s %[bBO](?P<sent> "%\{(?i:referer)\}i" "%\{(?i:user-agent)\}i")?'
 )
 _REMEMBERED = 4096
-# Longer pieces seldom come again. Six memories of two generations: at most 45 MB, whatever is sent.
+# Longer pieces seldom come again. Six memories of two generations: at most 50 MB, whatever is sent.
 _LONGEST_PIECE = 512
 _json = msgspec.json.encode
 

@@ -192,6 +192,105 @@ def test_for_odd_lines_the_fast_way_is_the_general_one(
     _assert_right(encoder, line, offset)
 
 
+_ODD = (
+    *(
+        "",
+        "-",
+        " ",
+        "  ",
+        "a b",
+        '""',
+        '"',
+        "\\",
+        '\\"',
+        "\\\\",
+        "\t",
+        "\r",
+        "\n",
+        "\x7f",
+        "\0",
+        "\u00e9",
+        "\u0663",
+        "bot",
+    ),
+    *(
+        "0",
+        "007",
+        "999",
+        "1000",
+        "-1",
+        "9" * 19,
+        "9" * 20,
+        "2:0",
+        "+",
+        "[x",
+        "] ",
+        "] [",
+        "a" * 512,
+        "a" * 513,
+        "a" * 1025,
+    ),
+    *(
+        "x:80",
+        ":80",
+        "x:",
+        "::1",
+        "::1:80",
+        "-:80",
+        "x:y",
+        "x:-",
+        "192.0.2.7",
+        "::ffff:192.0.2.7",
+        "256.1.1.1",
+        "H.example",
+    ),
+    *(
+        "GET /",
+        "GET ?x HTTP/1.1",
+        "GET http://Ex.com/a HTTP/1.1",
+        "GET http://h.example/ HTTP/1.1",
+        "CONNECT a:1 HTTP/1.1",
+    ),
+    *(
+        "OPTIONS * HTTP/1.0",
+        "GET /a?b HTTP/2",
+        "GET / HTTP/11111",
+        f"{'G' * 65} / HTTP/1.1",
+        "GET  / HTTP/1.1",
+        "get /",
+    ),
+    *(
+        "17/May/2015:23:59:60 -0130",
+        "31/Feb/2015:10:05:03 +0000",
+        "17/may/2015:10:05:03 +0000",
+        "17/May/2015:10:05:03",
+    ),
+    *("01/Jan/0001:00:45:00 +0030", "31/December/9999:23:59:59 +0000", "31/Dec/9999:23:59:59 -0100"),
+)
+_COMMON = '192.0.2.7| |-| |al| [|17/May/2015:10:05:03 +0000|] "|GET /a HTTP/1.1|" |200| |512'
+_SENT = f'{_COMMON}| "|http://r/|" "|curl/7.88.1|"'
+
+
+@pytest.mark.parametrize(
+    ("log_format", "pieces"),
+    [("common", _COMMON), ("combined", _SENT), ("vhost_combined", f"h.example:80| |{_SENT}")],
+)
+@pytest.mark.parametrize("enrichment", [None, _ENRICHMENT])
+def test_whatever_single_piece_is_odd_the_fast_way_is_the_general_one(
+    log_format: str, pieces: str, enrichment: Enrichment | None
+) -> None:
+    encoder = _encoder(log_format, enrichment)
+    plain = pieces.split("|")
+    assert not _assert_right(encoder, "".join(plain).encode())
+    assert set(_assert_right(encoder, "".join(plain).encode(), truncated=True)) == {"line_too_long"}
+    for place in range(len(plain)):
+        for odd in _ODD:
+            # In its stead, before it and after it.
+            for piece in (odd, odd + plain[place], plain[place] + odd):
+                line = "".join([*plain[:place], piece, *plain[place + 1 :]])
+                _assert_right(encoder, line.encode())
+
+
 @given(st.binary(max_size=300), st.sampled_from(_ENCODERS), st.booleans())
 def test_any_bytes_give_a_valid_record(line: bytes, encoder: LineEncoder, truncated: bool) -> None:
     _assert_right(encoder, line, truncated=truncated)

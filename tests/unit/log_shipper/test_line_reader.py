@@ -107,6 +107,7 @@ def test_no_user_is_no_field(user: str) -> None:
         (_combined().replace("May", "Mai"), "bad_time"),
         (_combined().replace("20/May", "31/Feb"), "bad_time"),
         (_combined(rest='2x0 5 "-" "-"'), "bad_value"),
+        (_combined(rest='\u0662 5 "-" "-"'), "bad_value"),
         (_combined(rest='1000 5 "-" "-"'), "bad_value"),
         (_combined(rest='200 9223372036854775808 "-" "-"'), "bad_value"),
         (_combined(rest='200 -5 "-" "-"'), "bad_value"),

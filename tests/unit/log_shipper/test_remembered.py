@@ -26,7 +26,7 @@ def test_a_flood_neither_grows_it_nor_drives_out_what_is_in_use() -> None:
 
 
 def test_what_cannot_be_made_is_not_kept() -> None:
-    remembered = Remembered(lambda key: int(key), 10)
+    remembered: Remembered[bytes, int] = Remembered(int, 10)
     with pytest.raises(ValueError, match="invalid"):
         remembered[b"x"]
     assert remembered.kept() == 0
