@@ -14,7 +14,7 @@ PROOF = re.compile(r"(tests/[\w/]+\.py)(?:::(\w+))?")
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 DOCUMENTS = sorted(
     path
-    for pattern in ("*.md", "docs/**/*.md", "services/*/README.md", "contracts/*.md", "data/*.md")
+    for pattern in ("*.md", "docs/**/*.md", "services/*/*.md", "contracts/*.md", "data/*.md")
     for path in ROOT.glob(pattern)
 )
 
