@@ -17,6 +17,7 @@ from services.kernel.tail.generations import (
     Place,
     is_of,
     seam_before,
+    tells_apart,
 )
 from services.kernel.tail.lines import Line, LineSplitter
 from services.kernel.tail.open_work import OpenWork
@@ -165,10 +166,12 @@ class FollowedFile:
             self.verified = True
 
     def is_continued_by(self, fd: int) -> bool:
-        """Says whether this open file has all that was read of the generation, so that it may be read on there."""
-        if not self.generation.head_bytes:
-            return False  # nothing is known of it that could be compared
-        return self._proves(fd)
+        """Says whether another open file is a copy: it has all that was read, and that is enough to tell logs apart."""
+        return self._proves(fd) and tells_apart(os.pread(fd, self.generation.head_bytes, 0))
+
+    def intact(self) -> bool:
+        """Says whether the open file still has the bytes that were read."""
+        return self._proves(self.fd)
 
     def _proves(self, fd: int) -> bool:
         if not self.verified:

@@ -24,6 +24,7 @@ from services.kernel.tail.generations import (
     Key,
     Place,
     seam_before,
+    tells_apart,
 )
 from services.kernel.tail.known_files import KnownFiles
 from services.kernel.tail.limits import TailCounts, TailLimits
@@ -195,7 +196,8 @@ class FollowedFiles:
         self._register(seen, now)
         self._waiting.clear()
         originals: Originals | None = None
-        for newcomer in [one for one in self._newcomers.values() if one.size_bytes]:
+        # By name: of two that begin alike, a copy's name is its original's with something behind it.
+        for newcomer in sorted((one for one in self._newcomers.values() if one.size_bytes), key=_path):
             if not self._known.make_room(seen.files.keys()):
                 self._waiting.add(newcomer.key)
                 continue
@@ -234,7 +236,8 @@ class FollowedFiles:
             return False
         original = newcomer.suspect
         if likeness is Likeness.COPY and original is not None:
-            if original.deleted and (len(original.head) == HEAD_BYTES or newcomer.suspected):
+            sure = len(original.head) == HEAD_BYTES or newcomer.suspected
+            if original.deleted and sure and tells_apart(os.pread(fd, MIN_HEAD_BYTES, 0)):
                 return self._begin(newcomer, fd, behind=size_bytes)
             newcomer.suspected = True
             if now - newcomer.still_since < self._limits.copy_grace_s:
@@ -279,7 +282,7 @@ class FollowedFiles:
                 head = os.pread(fd, len(file.head), 0)
                 surely = head == file.head and len(head) >= MIN_HEAD_BYTES
                 alike = surely or (newcomer.suspect is file and file.head.startswith(head))
-                if alike and head and Key.of(status) == newcomer.key:
+                if alike and tells_apart(head) and Key.of(status) == newcomer.key:
                     self._begin(newcomer, fd, behind=status.st_size)
                 else:
                     os.close(fd)
@@ -301,3 +304,7 @@ class FollowedFiles:
         elif not file.generation.finished:
             file.generation = replace(file.generation, finished=True)
             self._saver.positions_moved = True
+
+
+def _path(newcomer: Newcomer) -> str:
+    return newcomer.path

@@ -88,6 +88,11 @@ class Generation:
     gone: bool = False
 
 
+def tells_apart(head: bytes) -> bool:
+    """Says whether a file's first bytes are enough to take another file with the same ones for its copy."""
+    return len(head) >= MIN_HEAD_BYTES or b"\n" in head
+
+
 def new_id() -> str:
     """A random id that no other file has."""
     return secrets.token_hex(16)

@@ -97,13 +97,13 @@ class Originals:
         newcomer.suspect = None
         head = os.pread(fd, HEAD_BYTES, 0)
         for file in self._alike(head):
-            if not self._opened(file) or not file.is_continued_by(file.fd):
+            if not self._opened(file) or not file.intact():
                 newcomer.suspect = file  # the next look finds out what became of it
                 return Likeness.UNCLEAR
             if _is_beginning_of(fd, size_bytes, file.fd):
                 newcomer.suspect = file
                 return Likeness.COPY
-            if not file.is_continued_by(file.fd):
+            if not file.intact():
                 newcomer.suspect = file
                 return Likeness.UNCLEAR
         return Likeness.OWN

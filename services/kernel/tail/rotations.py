@@ -56,7 +56,8 @@ class Rotations:
         listed = list(suspects)
         truncated = [file for file in changed if not self._goes_on_in_copy(file, listed, now)]
         for file in nowhere:
-            self._known.vanished(file)
+            if not self._goes_on_in_copy(file, listed, now):
+                self._known.vanished(file)
         return truncated
 
     def failed(self, file: FollowedFile, error: OSError) -> None:
@@ -79,9 +80,7 @@ class Rotations:
         if file.fd < 0:
             return True  # nothing new in it
         status = os.fstat(file.fd)
-        if status.st_size < file.known_bytes or (
-            status.st_mtime_ns != file.changed_ns and not file.is_continued_by(file.fd)
-        ):
+        if status.st_size < file.known_bytes or (status.st_mtime_ns != file.changed_ns and not file.intact()):
             raise ContentChanged(file.path)
         file.unreadable = False
         file.note_size(status, now)
@@ -120,7 +119,7 @@ class Rotations:
         file.renamed, file.looked_at = renamed, True
 
     def _goes_on_in_copy(self, file: FollowedFile, suspects: Iterable[Newcomer], now: float) -> bool:
-        """Goes on in the copy of a truncated file, if there is one with everything that was read of it."""
+        """Goes on in the copy of a file that is no longer, if there is one with everything that was read of it."""
         for path, key in _places_of_copies(file, suspects):
             if key in self._known or key == file.key:
                 continue

@@ -304,7 +304,9 @@ def test_an_inode_that_is_used_again_is_another_generation(world: World) -> None
     world.write("access.log", *lines(10, 20))
     if (world.logs / "access.log").stat().st_ino != inode:
         # This file system gives another one: put the stored generation under it, which is the same to the follower.
-        saved = [type(one)(**{**fields(one), "key": key_of(world.logs / "access.log")}) for one in world.stored()]
+        saved = [
+            type(one)(**{**fields(one), "key": key_of(world.logs / "access.log")}) for one in world.stored()
+        ]
         state = type(world.disk.file)(world.root / "state")
         state.load()
         state.save_twice(saved)
