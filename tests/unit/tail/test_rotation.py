@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from services.kernel.tail.generations import Key
+from services.kernel.tail.state_file import StateFile
 from tests.unit.tail.following import GRACE_S, QUIET_S, World, lines
 
 
@@ -304,26 +307,14 @@ def test_an_inode_that_is_used_again_is_another_generation(world: World) -> None
     world.write("access.log", *lines(10, 20))
     if (world.logs / "access.log").stat().st_ino != inode:
         # This file system gives another one: put the stored generation under it, which is the same to the follower.
-        saved = [
-            type(one)(**{**fields(one), "key": key_of(world.logs / "access.log")}) for one in world.stored()
-        ]
-        state = type(world.disk.file)(world.root / "state")
+        saved = [replace(one, key=Key.of((world.logs / "access.log").stat())) for one in world.stored()]
+        state = StateFile(world.root / "state")
         state.load()
         state.save_twice(saved)
     world.start()
     world.turn(2)
     assert world.texts() == [*lines(0, 3), *lines(10, 20)]
     assert len(world.generations()) == 2
-
-
-def fields(generation: object) -> dict[str, object]:
-    return {name: getattr(generation, name) for name in type(generation).__slots__}  # type: ignore[attr-defined]
-
-
-def key_of(path: Path) -> object:
-    from services.kernel.tail.generations import Key
-
-    return Key.of(path.stat())
 
 
 def test_a_file_that_another_is_renamed_over(world: World) -> None:
