@@ -6,14 +6,14 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from contracts import codec
 from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.streams.aggregation import deaggregate
-from services.kernel.streams.records import Position
+from services.kernel.streams.records import Position, Record
 from tests.component.order_path import until
 from tests.conftest import StartService
 from tests.engines import Engines
@@ -30,6 +30,8 @@ class LogPath:
     namespace: str
     root: Path
     start_service: StartService
+    _iterators: dict[str, str] = field(default_factory=dict)
+    _found: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
 
     @property
     def logs(self) -> Path:
@@ -68,6 +70,7 @@ class LogPath:
         async def gone() -> bool:
             return await self.kinesis.stream_status(self.stream) is None
 
+        self._iterators.clear()
         await self.kinesis.delete_stream(self.stream)
         await until(gone, "the stream is gone")
 
@@ -85,22 +88,30 @@ class LogPath:
 
         A repeat with another content fails.
         """
-        found: dict[tuple[str, int], dict[str, Any]] = {}
         for shard in await self.kinesis.list_shards(self.stream):
-            iterator: str | None = await self.kinesis.shard_iterator(
-                self.stream, shard.shard_id, Position.trim_horizon()
-            )
-            while iterator is not None:
-                fetch = await self.kinesis.get_records(iterator, stream=self.stream)
-                for record in (one for packed in fetch.records for one in deaggregate(packed)):
-                    _decode(record.data)
-                    entry = json.loads(record.data)
-                    assert record.partition_key == f"{entry['generation']}/{entry['block']}"
-                    entry["event"].pop("created")  # when it was read: a repeat is read later
-                    identity = (entry["generation"], entry["log"]["offset"])
-                    assert found.setdefault(identity, entry) == entry
-                iterator = fetch.next_iterator if fetch.records or fetch.millis_behind_latest else None
-        return list(found.values())
+            if shard.shard_id not in self._iterators:
+                self._iterators[shard.shard_id] = await self.kinesis.shard_iterator(
+                    self.stream, shard.shard_id, Position.trim_horizon()
+                )
+            behind = True
+            while behind:
+                fetch = await self.kinesis.get_records(self._iterators[shard.shard_id], stream=self.stream)
+                for record in fetch.records:
+                    self._take(record)
+                if fetch.next_iterator is None:
+                    break
+                self._iterators[shard.shard_id] = fetch.next_iterator
+                behind = bool(fetch.records or fetch.millis_behind_latest)
+        return list(self._found.values())
+
+    def _take(self, packed: Record) -> None:
+        for record in deaggregate(packed):
+            _decode(record.data)
+            entry = json.loads(record.data)
+            assert record.partition_key == f"{entry['generation']}/{entry['block']}"
+            entry["event"].pop("created")  # when it was read: a repeat is read later
+            identity = (entry["generation"], entry["log"]["offset"])
+            assert self._found.setdefault(identity, entry) == entry
 
     async def numbers(self) -> Counter[int]:
         """How often each line's number stands in the stream, each identity counted once."""
