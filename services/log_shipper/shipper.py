@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from contracts.access_log import ErrorType
 from services.kernel.core import logs
@@ -24,6 +24,7 @@ _READ_BYTES = 256 * 1024
 _LOOK_SHARE = 10  # looks take at most a tenth of the time
 
 log = logs.get("shipper")
+T = TypeVar("T")
 
 
 class Encoder(Protocol):
@@ -93,6 +94,7 @@ class Shipper:
         self._open: dict[asyncio.Task[None], Chunk] = {}
         self._done: list[Chunk] = []
         self._failure: BaseException | None = None
+        self._busy: asyncio.Future[Any] | None = None
         self._progress = asyncio.Event()
         metrics.open_bytes_limit.set(pace.open_bytes)
 
@@ -122,7 +124,7 @@ class Shipper:
         if self._is_full():
             await self._rest(stop)
             return
-        chunks = await asyncio.to_thread(self._files.read, _READ_BYTES)
+        chunks = await self._in_thread(partial(self._files.read, _READ_BYTES))
         for chunk in chunks:
             self._ship(chunk)
             await asyncio.sleep(0)  # lets the puts of the last one begin
@@ -131,11 +133,15 @@ class Shipper:
 
     async def _look(self) -> None:
         began = self._clock()
-        await asyncio.to_thread(self._files.look)
+        await self._in_thread(self._files.look)
         took_s = self._clock() - began
         self._metrics.look_s.set(took_s)
         self._look_at = self._clock() + max(self._pace.poll_interval_s, _LOOK_SHARE * took_s)
         self._gauges.show(self._files)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        self._busy = task = asyncio.ensure_future(asyncio.to_thread(work))
+        return await asyncio.shield(task)
 
     def _is_full(self) -> bool:
         return self._open_bytes >= self._pace.open_bytes or len(self._open) >= MAX_OPEN_CHUNKS
@@ -213,6 +219,8 @@ class Shipper:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._busy is not None:
+            await asyncio.wait((self._busy,))  # of a cancelled look: two threads must never have the files
         self._settle()
         await asyncio.to_thread(self._files.close)
         self._gauges.show(self._files)

@@ -14,8 +14,8 @@ from tests.engines import Engines
 from tests.fault.waiting import until
 from tests.processes import ROOT, ServiceProcess
 
-KILLS = 6
-LINES = 6_000
+KILLS = 5
+LINES = 4_000
 
 
 async def test_kill_9_in_a_loop_while_logs_rotate_loses_and_doubles_nothing(

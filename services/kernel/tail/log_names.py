@@ -11,6 +11,7 @@ from pathlib import Path
 
 from services.kernel.tail.generations import Key
 
+COMPRESSED = (".gz", ".xz", ".bz2", ".zst", ".zip")
 MAX_BESIDE = 10_000
 """Names of one folder that are looked at in the search for a file that left its name."""
 
@@ -46,11 +47,14 @@ class Look:
 def look(globs: Sequence[str]) -> Look:
     """Finds what the globs match now; a folder that cannot be read has no files.
 
+    Names of compressed files are passed over: what a rotation compresses was read before, and has no lines now.
     A link in the last part of a name is not followed, links in folders are.
     """
     found: dict[Key, Seen] = {}
     refused: set[str] = set()
     for path in sorted({path for pattern in globs for path in glob.iglob(pattern)}):  # noqa: PTH207 - absolute patterns
+        if path.endswith(COMPRESSED):
+            continue
         try:
             status = Path(path).lstat()
         except OSError:

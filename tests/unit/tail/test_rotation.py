@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 from dataclasses import replace
@@ -395,6 +396,18 @@ def test_a_symlinked_folder_is_followed_and_a_link_to_a_file_is_not(tmp_path: Pa
     world.turn()
     assert world.texts() == list(lines(0, 3))
     assert world.files.states()["refused"] == 1
+
+
+def test_what_a_rotation_compresses_is_no_log(world: World) -> None:
+    world.write("access.log", *lines(0, 30))
+    world.turn(2)
+    (world.logs / "access.log").rename(world.logs / "access.log.1")
+    world.turn(2)
+    (world.logs / "access.log.1.gz").write_bytes(gzip.compress((world.logs / "access.log.1").read_bytes()))
+    (world.logs / "access.log.1").unlink()
+    world.settle()
+    assert world.texts() == list(lines(0, 30))
+    assert (world.files.counts.lost_bytes, world.files.counts.lost_possible) == (0, 0)
 
 
 def test_two_names_of_one_file_are_one_file(world: World) -> None:
