@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import resource
 from pathlib import Path
 
 import pytest
 
 from services.kernel.core.errors import Misconfigured
+from services.kernel.tail.generations import Generation, Key
 from services.kernel.tail.state_file import SLOTS, StateFile, StateLock
 from tests.unit.tail.following import World, lines
+
+MADE = Generation("0" * 32, "/a", 1, Key(1, 2))
 
 
 @pytest.fixture
@@ -163,6 +169,47 @@ def test_a_broken_copy_of_the_state_costs_nothing(world: World) -> None:
         assert len(world.generations()) == 1
         world.kill()
         (world.root / "state" / slot).write_bytes(whole)
+
+
+@pytest.mark.parametrize("slot", SLOTS)
+def test_a_generation_is_in_both_copies_before_a_line_of_it_is_handed_over(world: World, slot: str) -> None:
+    world.write("access.log", *lines(0, 3))
+    world.turn()
+    world.kill()
+    (world.root / "state" / slot).write_bytes(b"lost")
+    world.start()
+    world.turn(2)
+    assert world.repeats == 3
+    assert world.texts() == list(lines(0, 3))
+
+
+def test_a_sync_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = StateFile(tmp_path)
+    state.save_twice([MADE])
+
+    def full(_fd: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            state.save([])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(SLOTS)
+    assert StateFile(tmp_path).load() == [MADE]
+
+
+def test_a_write_that_ends_in_the_middle_leaves_what_was_there(tmp_path: Path) -> None:
+    state = StateFile(tmp_path)
+    state.save_twice([MADE])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))  # the system's own way to end a write early
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            state.save([MADE, MADE])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(SLOTS)
+    assert StateFile(tmp_path).load() == [MADE]
 
 
 def test_two_broken_copies_are_said_and_not_begun_anew(tmp_path: Path) -> None:

@@ -26,7 +26,11 @@ class Schedule:
     def __init__(self, root: Path, seed: int) -> None:
         self.rng = random.Random(seed)
         pattern = self.rng.choice(["*.log*", "*.log"])
-        self.world = World(root, pattern=pattern, limits={"max_open_files": 100, "save_interval_s": 0.5})
+        self.world = World(
+            root,
+            pattern=pattern,
+            limits={"max_open_files": self.rng.choice([2, 4, 100]), "save_interval_s": 0.5},
+        )
         self.number = 0
         self.copies = 0
         self.rotated = 0

@@ -211,6 +211,17 @@ def test_truncation_in_place_begins_a_new_generation_and_counts_what_is_lost(wor
     assert world.files.counts.rotations["truncated"] == 1
 
 
+def test_a_file_that_was_rewritten_behind_its_fingerprint_while_nobody_looked(world: World) -> None:
+    world.write("access.log", *lines(0, 40))
+    world.turn(2)
+    world.kill()
+    (world.logs / "access.log").write_text("\n".join([*lines(0, 20), *lines(100, 140), ""]))
+    world.start()
+    world.turn(2)
+    assert world.texts() == [*lines(0, 40), *lines(0, 20), *lines(100, 140)]
+    assert len(world.generations()) == 2
+
+
 def test_rewriting_with_the_same_length_is_noticed(world: World) -> None:
     world.write("access.log", *lines(10, 12))
     world.turn(2)
