@@ -277,16 +277,21 @@ class FollowedFiles:
         self.counts.rotations["truncated"] += 1
         for newcomer in list(self._newcomers.values()):
             with suppress(OSError):
-                fd = open_for_reading(newcomer.path)
-                status = os.fstat(fd)
-                head = os.pread(fd, len(file.head), 0)
-                surely = head == file.head and len(head) >= MIN_HEAD_BYTES
-                alike = surely or (newcomer.suspect is file and file.head.startswith(head))
-                if alike and tells_apart(head) and Key.of(status) == newcomer.key:
-                    self._begin(newcomer, fd, behind=status.st_size)
-                else:
-                    os.close(fd)
+                self._pass_over_short_copy(newcomer, file)
         self._known.end(file, "truncated")
+
+    def _pass_over_short_copy(self, newcomer: Newcomer, original: FollowedFile) -> None:
+        fd, begun = open_for_reading(newcomer.path), False
+        try:
+            status = os.fstat(fd)
+            head = os.pread(fd, len(original.head), 0)
+            surely = head == original.head and len(head) >= MIN_HEAD_BYTES
+            alike = surely or (newcomer.suspect is original and original.head.startswith(head))
+            if alike and tells_apart(head) and Key.of(status) == newcomer.key:
+                begun = self._begin(newcomer, fd, behind=status.st_size)
+        finally:
+            if not begun:
+                os.close(fd)
 
     def _settle(self, file: FollowedFile, now: float) -> None:
         """Finishes a file that was rotated away or deleted, once it is read and quiet."""
