@@ -6,22 +6,24 @@ from typing import NamedTuple
 
 
 class Line(NamedTuple):
-    """One complete line of a file.
+    """One line of a file.
 
     Args:
         offset: where its first byte is, counted from the start of the file.
         text: its bytes without the newline; only the first ones when the line is too long.
         end: offset of the byte after its newline, so of the next line.
+        ended: whether it has its newline; False for a last line that nobody writes on.
     """
 
     offset: int
     text: bytes
     end: int
+    ended: bool = True
 
     @property
     def size_bytes(self) -> int:
         """Length of the line in the file, without its newline."""
-        return self.end - self.offset - 1
+        return self.end - self.offset - self.ended
 
     @property
     def too_long(self) -> bool:
@@ -71,6 +73,18 @@ class LineSplitter:
             return lines
         self._split(data, lines)
         return lines
+
+    def end_line(self) -> Line | None:
+        """Gives up waiting for the newline of the unfinished line: what follows is a line of its own.
+
+        Returns:
+            The line, None when nothing is unfinished.
+        """
+        if self._start == self._read:
+            return None
+        line = Line(self._start, self._rest, self._read, ended=False)
+        self._start, self._rest, self._overflowing = self._read, b"", False
+        return line
 
     def _end_overflow(self, data: bytes, lines: list[Line]) -> bytes:
         newline = data.find(b"\n")
