@@ -112,8 +112,9 @@ class _Line:
 
     def hurry(self) -> None:
         """Let nothing that waits now linger."""
+        now_s = asyncio.get_running_loop().time()
         for entry in self._new:
-            entry.begin_s = 0.0
+            entry.begin_s = now_s
         self._begin()
 
     def forget(self, shard: _PerBatch) -> None:
@@ -135,11 +136,13 @@ class _Line:
             task = asyncio.create_task(self._work(entries))
             self._at_work[task] = entries
             task.add_done_callback(self._ended)
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
-        if self._free and self._new:
-            self._alarm = asyncio.get_running_loop().call_at(self._new[0].begin_s, self._begin)
+        if self._free and self._new and self._alarm is None:
+            self._alarm = asyncio.get_running_loop().call_at(self._new[0].begin_s, self._wake)
+
+    def _wake(self) -> None:
+        # Perhaps early, for one that has gone in a full batch since: then it is set again.
+        self._alarm = None
+        self._begin()
 
     def _is_due(self) -> bool:
         if self._alone or self._again or not self._new:
@@ -152,58 +155,58 @@ class _Line:
         if self._alone:
             return [self._alone.popleft()]
         batch: list[_Entry] = []
-        size_bytes = 0
+        room_bytes = self._max_bytes
         while len(batch) < self._max_records and (self._again or self._new):
             tried_before = bool(self._again) and (len(batch) % 2 == 0 or not self._new)
             queue = self._again if tried_before else self._new
-            size_bytes += queue[0].size_bytes
-            if batch and size_bytes > self._max_bytes:
+            size_bytes = queue[0].size_bytes
+            if batch and size_bytes > room_bytes:
                 break
-            batch.append(queue.popleft())
+            room_bytes -= size_bytes
             if not tried_before:
-                self._new_bytes -= batch[-1].size_bytes
+                self._new_bytes -= size_bytes
+            batch.append(queue.popleft())
         return batch
 
     async def _work(self, entries: Sequence[_Entry]) -> float:
         """Handle a batch; returns the seconds after which what is left of it may come again."""
         await self._hand(entries)
         left = [entry for entry in entries if entry.is_open]
-        tries = max((entry.tries for entry in left), default=1)
-        if left and len(left) == len(entries):
-            await self._retry.pause(tries - 1)
+        if not left:
             return 0.0
-        return self._retry.delay_s(tries - 1)
+        tries = max(entry.tries for entry in left)
+        if len(left) < len(entries):
+            return self._retry.delay_s(tries - 1)
+        await self._retry.pause(tries - 1)
+        return 0.0
 
     async def _hand(self, entries: Sequence[_Entry]) -> None:
-        outcomes: Sequence[BatchOutcome]
+        pairs: list[tuple[_Entry, BatchOutcome | Exception]]
         try:
             outcomes = await self._handle([entry.delivery.record for entry in entries])
             pairs = list(zip(entries, outcomes, strict=True))
         except Retryable as error:
             pairs = [(entry, error) for entry in entries]
-        except Exception as error:  # noqa: BLE001 - a record that is to be found
+        except Exception as error:  # noqa: BLE001 - speaks of a record that is to be found
             if len(entries) > 1:
                 log.warning("batch_failed", error=error, records=len(entries))
                 middle = len(entries) // 2
                 await self._hand(entries[:middle])
                 await self._hand(entries[middle:])
                 return
-            if not isinstance(error, InvalidRecord):
-                entries[0].shard.fail(entries[0], error)
-                return
-            pairs = [(entries[0], error)]
+            pairs = [(entry, error) for entry in entries]
         await _settle(pairs)
 
     def _ended(self, task: asyncio.Task[float]) -> None:
         # Not at the end of the task itself: one that is cancelled before its first step never comes there.
         entries = self._at_work.pop(task)
         self._free += 1
-        left = [entry for entry in entries if entry.is_open]
         pause_s = 0.0 if task.cancelled() else task.result()
-        if left and pause_s:
-            asyncio.get_running_loop().call_later(pause_s, self._come_again, left)
-            left = []
-        self._come_again(left)
+        if pause_s:
+            asyncio.get_running_loop().call_later(pause_s, self._come_again, entries)
+            self._begin()
+        else:
+            self._come_again(entries)
 
     def _come_again(self, entries: Iterable[_Entry]) -> None:
         for entry in entries:
@@ -212,19 +215,21 @@ class _Line:
         self._begin()
 
 
-async def _settle(pairs: Sequence[tuple[_Entry, BatchOutcome]]) -> None:
+async def _settle(pairs: Sequence[tuple[_Entry, BatchOutcome | Exception]]) -> None:
     """Tell each delivery what became of it; what is to be handed again stays open."""
     rejections = []
     for entry, outcome in pairs:
         if not entry.is_open:
-            continue
+            continue  # its shard was lost, and the handler would not be stopped
         if outcome is None:
             entry.shard.acknowledge(entry)
         elif isinstance(outcome, Retryable):
             entry.tries += 1
             entry.delivery.waiting(outcome)
-        else:
+        elif isinstance(outcome, InvalidRecord):
             rejections.append(entry.shard.reject(entry, outcome))
+        else:
+            entry.shard.fail(entry, outcome)
     await asyncio.gather(*rejections)
 
 

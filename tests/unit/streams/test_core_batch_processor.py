@@ -126,15 +126,21 @@ async def test_a_batch_holds_so_many_records_at_most_and_a_full_one_does_not_lin
 async def test_a_batch_holds_so_many_bytes_at_most_and_a_full_one_does_not_linger() -> None:
     sink, told = Sink(), list[str]()
     processor = batches_of(sink, max_bytes=10, linger_s=50)("s")
-    await processor.process([Given(f"k{n}", n, told, b"four") for n in (1, 2)])
+    await processor.process([Given("k1", 1, told, b"four"), Given("k2", 2, told, b"fives")])
     await settled()
     assert sink.batches == []
-    await processor.process([Given("k3", 3, told, b"22")])
+    await processor.process([Given("k3", 3, told, b"1")])
     await settled()
     assert sink.batches == [[1, 2, 3]]
     await processor.process([Given(f"k{n}", n, told, b"four") for n in (4, 5, 6)])
     await settled()
     assert sink.batches == [[1, 2, 3], [4, 5]]
+    await processor.process([Given("k7", 7, told, b"fives")])
+    await settled()
+    assert sink.batches == [[1, 2, 3], [4, 5]]
+    await processor.process([Given("k8", 8, told, b"1")])
+    await settled()
+    assert sink.batches == [[1, 2, 3], [4, 5], [6, 7, 8]]
     processor.cancel()
 
 
@@ -321,19 +327,41 @@ async def test_nothing_starves_while_some_records_fail_for_ever() -> None:
         batches.append([record.sequence_number for record in records])
         return [AWAY if record.partition_key == "bad" else None for record in records]
 
-    processor = batches_of(handle, max_records=4)("s")
-    await processor.process(deliveries(told, *["bad"] * 8))
+    processor = batches_of(handle, max_records=6)("s")
+    await processor.process(deliveries(told, *["bad"] * 6))
     await asyncio.sleep(0.5)
-    await processor.process(deliveries(told, *keys(8), first=9))
-    await asyncio.sleep(10)
-    assert sorted(line for line in told if line.startswith("done")) == sorted(
-        f"done {n}" for n in range(9, 17)
-    )
-    mixed = [batch for batch in batches if any(n > 8 for n in batch) and any(n <= 8 for n in batch)]
-    assert mixed
-    assert all(sum(n > 8 for n in batch) <= 2 for batch in mixed)
-    assert {n for batch in batches[2:] for n in batch if n <= 8} == set(range(1, 9))
+    await processor.process(deliveries(told, *keys(9), first=7))
+    await asyncio.sleep(0.7)
+    assert batches == [
+        [1, 2, 3, 4, 5, 6],
+        [1, 7, 2, 8, 3, 9],
+        [4, 10, 5, 11, 6, 12],
+        [13, 14, 15],
+    ]
+    await asyncio.sleep(8)
+    assert batches[4:6] == [[1, 2, 3], [4, 5, 6, 1, 2, 3]]
     processor.cancel()
+
+
+@in_virtual_time
+async def test_one_of_each_kind_goes_where_there_is_only_room_for_that() -> None:
+    sink, told = Sink(answers={1: [AWAY], 2: [AWAY]}), list[str]()
+    processor = batches_of(sink, max_bytes=10)("s")
+    await processor.process([Given("a", 1, told, b"fives"), Given("b", 2, told, b"fives")])
+    await asyncio.sleep(0.5)
+    await processor.process([Given("c", 3, told, b"fives"), Given("d", 4, told, b"fives")])
+    await asyncio.wait_for(processor.drain(), 100)
+    assert sink.batches == [[1, 2], [1, 3], [2, 4]]
+
+
+@in_virtual_time
+async def test_pauses_are_those_of_retry_unless_told_otherwise() -> None:
+    sink, told = Sink(answers={1: [AWAY]}), list[str]()
+    processor = per_batch(sink, max_records=9, max_bytes=99, linger_s=0, concurrency=1)("s")
+    await processor.process(deliveries(told, "a"))
+    await drained(processor)
+    assert told == ["waiting 1 Unavailable", "done 1"]
+    assert 100 <= sink.came_s[1] <= 100 + Retry().base_s
 
 
 @in_virtual_time
@@ -381,9 +409,27 @@ async def test_of_a_batch_that_raises_the_one_record_to_blame_is_found() -> None
     batches, handle = raising_on(3, error=ZeroDivisionError())
     processor = batches_of(handle)("s")
     await processor.process(deliveries(told, *keys(5)))
-    await drained(processor)
+    await settled()
     assert batches == [[1, 2, 3, 4, 5], [1, 2], [3, 4, 5], [3], [4, 5]]
     assert told == ["done 1", "done 2", "failed 3 ZeroDivisionError", "done 4", "done 5"]
+
+
+@in_virtual_time
+async def test_of_a_batch_that_raises_what_is_only_late_is_not_blamed() -> None:
+    told: list[str] = []
+    batches: list[list[int]] = []
+
+    async def handle(records: Sequence[Record]) -> Sequence[BatchOutcome]:
+        batches.append([record.sequence_number for record in records])
+        if any(record.partition_key == "bug" for record in records):
+            raise ZeroDivisionError
+        return [AWAY if len(batches) < 4 else None for _ in records]
+
+    processor = batches_of(handle)("s")
+    await processor.process(deliveries(told, "late", "bug"))
+    await drained(processor)
+    assert batches == [[1, 2], [1], [2], [1]]
+    assert told == ["waiting 1 Unavailable", "failed 2 ZeroDivisionError", "done 1"]
 
 
 @in_virtual_time
@@ -509,9 +555,31 @@ def test_of_a_batch_with_records_of_a_lost_shard_the_others_are_handled_again(be
         lost.cancel()
         await asyncio.wait_for(kept.drain(), 100)
         assert sink.batches[-1] == [2]
+        assert sink.came_s[-1] == (101 if begun else 100.5)
         assert told == ["done 2"]
 
     in_virtual_time(test)()
+
+
+@in_virtual_time
+async def test_a_handler_that_cannot_be_stopped_speaks_for_the_shards_that_are_left() -> None:
+    told: list[str] = []
+
+    async def handle(records: Sequence[Record]) -> Sequence[BatchOutcome]:
+        try:
+            await asyncio.sleep(10)
+        except asyncio.CancelledError:
+            return [None, BAD, None][: len(records)]
+        raise AssertionError
+
+    factory = batches_of(handle)
+    lost, kept = factory("s"), factory("t")
+    await lost.process(deliveries(told, "a", "b"))
+    await settled()
+    lost.cancel()
+    await settled()
+    assert told == []
+    await drained(kept)
 
 
 @in_virtual_time
