@@ -90,8 +90,8 @@ class Maintenance:
         report = Report()
         today = datetime.fromtimestamp(self._clock(), UTC).date()
         if await self._try(report, self._prepared()):
-            for day in self._days.coming(today):
-                await self._create(report, self._days.name(day))
+            for coming in self._days.coming(today):
+                await self._create(report, self._days.name(coming))
         found = await self._try(report, self._engine.indices(self._days.pattern)) or []
         ours = [(info, day) for info in found if (day := self._days.day_of(info.name)) is not None]
         for info, day in ours:

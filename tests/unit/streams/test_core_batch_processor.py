@@ -185,6 +185,18 @@ async def test_what_waited_for_a_slot_has_lingered_meanwhile() -> None:
 
 
 @in_virtual_time
+async def test_of_what_came_while_no_slot_was_free_the_first_says_when_to_begin() -> None:
+    sink, told = Sink(takes_s=3), list[str]()
+    processor = batches_of(sink, linger_s=4, max_records=3)("s")
+    await processor.process(deliveries(told, *keys(3)))
+    for number in (4, 5):
+        await asyncio.sleep(1)
+        await processor.process(deliveries(told, "k", first=number))
+    await asyncio.sleep(20)
+    assert (sink.batches, sink.came_s) == ([[1, 2, 3], [4, 5]], [100, 105])
+
+
+@in_virtual_time
 async def test_what_is_left_of_a_full_batch_lingers_from_when_it_came() -> None:
     sink, told = Sink(), list[str]()
     processor = batches_of(sink, linger_s=4, max_records=2)("s")
