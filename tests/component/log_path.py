@@ -14,8 +14,9 @@ from services.kernel.adapters.dynamodb import DynamoDB
 from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.adapters.opensearch import OpenSearch
 from services.kernel.core.errors import Retryable
-from services.kernel.provision import provision, remove
+from services.kernel.provision import lease_table, provision, remove
 from services.kernel.streams.aggregation import Member, aggregate
+from services.kernel.streams.lease_table import LeaseTable
 from services.kernel.streams.records import Stored
 from services.kernel.streams.rejected_reader import read_all
 from tests.engines import Engines
@@ -119,6 +120,11 @@ class LogPath:
     async def offsets(self) -> set[int]:
         """Where the lines of all documents stand."""
         return {offset(document.source) for document in (await self.documents()).values()}
+
+    async def deaths(self) -> list[int]:
+        """How many owners of each shard died since its checkpoint moved."""
+        leases = await LeaseTable(self.dynamodb, lease_table(self.namespace, "log_indexer")).read()
+        return [lease.deaths for lease in leases.values()]
 
     async def rejected(self) -> list[dict[str, Any]]:
         """Every dead letter so far."""

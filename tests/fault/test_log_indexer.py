@@ -45,6 +45,10 @@ async def test_kill_9_again_and_again_under_load_loses_and_doubles_nothing(
         proxy.add(faults.Delay(10, 100), holding=b'{"create":')
         proxy.add(faults.CutAfter(), holding=b'{"create":', probability=0.1)
         sending = asyncio.create_task(send(path))
+
+        async def progress() -> bool:
+            return not any(await path.deaths())
+
         for kill in range(KILLS):
             before = await path.count()
             wanted = before + rng.randrange(300, 900)
@@ -53,18 +57,21 @@ async def test_kill_9_again_and_again_under_load_loses_and_doubles_nothing(
             async def reached(wanted: int = wanted) -> bool:
                 return await path.count() >= wanted
 
-            await until(reached, 25, f"{wanted} documents before kill {kill + 1}")
+            await until(reached, 60, f"{wanted} documents before kill {kill + 1}")
+            # Two deaths without progress would make the next one read with care, which is another test's.
+            await until(progress, 60, "every shard's checkpoint has moved")
             await until(lambda: proxy.at_engine > 0, 10, "a bulk request is at work", poll_s=0.001)
             indexer.kill9()
             print(f"kill {kill + 1} after {await path.count()} documents")
         assert await path.count() < ENTRIES
         last = await start_service("log_indexer", **settings)
         await sending
+        proxy.heal()
 
         async def all_there() -> bool:
             return await path.count() >= ENTRIES
 
-        await until(all_there, 30, f"{ENTRIES} documents")
+        await until(all_there, 60, f"{ENTRIES} documents")
         last.terminate()
         assert await last.wait() == 0
     documents = await path.documents()
