@@ -73,38 +73,42 @@ class BulkIndexer:
         outcomes: list[BatchOutcome] = [None] * len(records)
         documents: dict[int, NewDocument] = {}
         created: dict[int, str] = {}
-        standings: dict[str, Standing] = {}
+        days: dict[str, str | Standing] = {}
         today = datetime.fromtimestamp(self._clock(), UTC).date()
         for place, record in enumerate(records):
             try:
                 entry = entries.decode(record.data)
-                if not self._is_kept(entry.index_day, today, standings):
-                    continue
+                index = self._index_of(entry.index_day, today, days)
             except InvalidRecord as error:
                 outcomes[place] = error
                 continue
-            index = self._days.name(date.fromisoformat(entry.index_day))
+            if index is None:
+                self._metrics.dropped.inc()
+                continue
             documents[place] = NewDocument(index, entries.document_id(entry), entries.body(record.data))
             created[place] = entry.event.created
         for place, outcome in (await self._create(documents)).items():
             outcomes[place] = self._counted(outcome, created[place])
         return outcomes
 
-    def _is_kept(self, index_day: str, today: date, standings: dict[str, Standing]) -> bool:
-        """Whether an entry of this day becomes a document; one that is past retention is counted.
+    def _index_of(self, index_day: str, today: date, days: dict[str, str | Standing]) -> str | None:
+        """The index of a day; None where it is past retention.
+
+        Args:
+            days: what is known already of this batch's days: the index, or why there is none.
 
         Raises:
             InvalidRecord: the day is none that an entry can have.
         """
-        standing = standings.get(index_day)
-        if standing is None:
-            standing = standings[index_day] = self._days.standing(date.fromisoformat(index_day), today)
-        if standing is Standing.OUT_OF_RANGE:
+        known = days.get(index_day)
+        if known is None:
+            day = date.fromisoformat(index_day)
+            standing = self._days.standing(day, today)
+            known = days[index_day] = self._days.name(day) if standing is Standing.KEPT else standing
+        if known is Standing.OUT_OF_RANGE:
             details = [Detail("/index_day", "index_day out of range")]
             raise InvalidRecord("contract_violation", "index_day out of range", details)
-        if standing is Standing.PAST:
-            self._metrics.dropped.inc()
-        return standing is Standing.KEPT
+        return known if isinstance(known, str) else None
 
     async def _create(self, documents: dict[int, NewDocument]) -> dict[int, Outcome]:
         """Create documents, and before a second try the indices that were missing."""

@@ -41,7 +41,7 @@ def body(data: bytes) -> bytes:
     JSON has line breaks only between its tokens. One that stayed would end the line, and what follows would be taken
     for an action on some other document.
     """
-    return data.translate(_LINE_BREAKS)
+    return data.translate(_LINE_BREAKS) if b"\n" in data or b"\r" in data else data
 
 
 def seconds(timestamp: str) -> float:
