@@ -6,14 +6,17 @@ import argparse
 import asyncio
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from datetime import UTC, datetime
 from functools import partial
+from typing import Any, TypeVar
 
 from services.kernel.adapters.dynamodb import DynamoDB
 from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.adapters.opensearch import OpenSearch
 from services.kernel.core import logs
-from services.kernel.core.lifecycle import Lifecycle, run
+from services.kernel.core.errors import Misconfigured
+from services.kernel.core.lifecycle import EXIT_MISCONFIGURED, Lifecycle, run
 from services.kernel.core.retry import Retry
 from services.kernel.core.settings import ServiceSettings, load
 from services.kernel.provision import lease_table, physical_name
@@ -32,6 +35,7 @@ from services.log_indexer.settings import MaintainSettings, Settings
 
 APPLICATION = "log_indexer"
 _SPARE_CONNECTIONS = 2  # so that no index waits for a bulk request
+T = TypeVar("T")
 _CONNECTIONS = 16  # of DynamoDB: leases and heartbeats
 
 log = logs.get(APPLICATION)
@@ -79,22 +83,28 @@ async def serve(life: Lifecycle[Settings], settings: Settings) -> None:
 
 async def _prepared(stopping: asyncio.Event, opensearch: OpenSearch, days: IndexDays) -> bool:
     """Prepare OpenSearch, for as long as it takes to come up; False when asked to stop meanwhile."""
-    preparing = asyncio.create_task(
-        Retry().call(
-            lambda: prepare(opensearch, days),
+
+    async def preparing() -> bool:
+        await Retry().call(
+            lambda: prepare(opensearch, days, datetime.now(UTC).date()),
             lambda error, _attempt, _delay_s: log.warning("opensearch_not_ready", error=error),
         )
-    )
+        return True
+
+    return bool(await _unless(stopping, preparing()))
+
+
+async def _unless(stopping: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """Do what may be cut short anywhere; None when asked to stop before its end."""
+    task = asyncio.create_task(work)
     stop = asyncio.create_task(stopping.wait())
     try:
-        await asyncio.wait({preparing, stop}, return_when=asyncio.FIRST_COMPLETED)
-        if preparing.done():
-            preparing.result()
-        return not stopping.is_set()
+        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
     finally:
-        preparing.cancel()
+        task.cancel()
         stop.cancel()
-        await asyncio.gather(preparing, stop, return_exceptions=True)
+        await asyncio.gather(task, stop, return_exceptions=True)
 
 
 async def maintain(
@@ -113,7 +123,9 @@ async def maintain(
     async with OpenSearch.open(settings.opensearch_endpoint, settings.region) as opensearch:
         maintenance = Maintenance(opensearch, days)
         while not life.stopping.is_set():
-            report = await maintenance.run()
+            report = await _unless(life.stopping, maintenance.run())
+            if report is None:
+                return
             metrics.tell(report)
             log.info("maintained", **report.facts())
             if every_s is None:
@@ -134,7 +146,11 @@ async def _pause(stopping: asyncio.Event, seconds: float) -> None:
 
 
 def _saved_objects() -> str:
-    family = physical_name(load(ServiceSettings).namespace, LOGICAL_NAME)
+    try:
+        family = physical_name(load(ServiceSettings).namespace, LOGICAL_NAME)
+    except Misconfigured as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(EXIT_MISCONFIGURED)
     return saved_objects.ndjson(
         family,
         template()["template"]["mappings"],

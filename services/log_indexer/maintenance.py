@@ -34,9 +34,6 @@ class Engine(Prepares, Protocol):
     async def delete_index(self, name: str) -> bool:
         """Delete an index; False when there was none."""
 
-    async def indices(self, pattern: str) -> list[IndexInfo]:
-        """Every index whose name matches."""
-
     async def force_merge(self, index: str, max_segments: int = 1) -> None:
         """Merge each shard of an index into few segments."""
 
@@ -89,7 +86,7 @@ class Maintenance:
         """
         report = Report()
         today = datetime.fromtimestamp(self._clock(), UTC).date()
-        if await self._try(report, self._prepared()):
+        if await self._try(report, self._prepared(today)):
             for coming in self._days.coming(today):
                 await self._create(report, self._days.name(coming))
         found = await self._try(report, self._engine.indices(self._days.pattern)) or []
@@ -101,8 +98,8 @@ class Maintenance:
         await self._merge(report, ours, today)
         return report
 
-    async def _prepared(self) -> bool:
-        await prepare(self._engine, self._days)
+    async def _prepared(self, today: date) -> bool:
+        await prepare(self._engine, self._days, today)
         return True
 
     async def _create(self, report: Report, name: str) -> None:

@@ -16,6 +16,7 @@ from tests import processes
 from tests.component.log_path import LogPath, log_path, today
 from tests.component.order_path import until
 from tests.engines import Engines, local_environment
+from tests.fault import faults
 from tests.fault.proxy import FaultProxy
 
 MODULE = "services.log_indexer"
@@ -139,6 +140,8 @@ async def test_as_a_service_it_waits_for_opensearch_then_runs_again_and_again_un
             assert metrics[metric + 'runs_total{outcome="done"}'] > 0
             assert metrics[metric + "created_indices_total"] == 2
             assert metrics[metric + "last_done_seconds"] > 0
+            held = proxy.add(faults.Delay(60_000, 60_000))
+            await until(lambda: _is(held.hits > 0), "a run is under way that takes long")
             service.terminate()
             assert await service.wait() == 0
         finally:

@@ -26,7 +26,7 @@ EXTRA: dict[str, Any] = {
 @pytest.fixture
 async def path(engines: Engines, opensearch_endpoint: str, namespace: str) -> AsyncIterator[LogPath]:
     async with log_path(engines, opensearch_endpoint, namespace) as made:
-        await prepare(made.opensearch, IndexSettings().index_days(f"{namespace}-access-logs"))
+        await prepare(made.opensearch, IndexSettings().index_days(f"{namespace}-access-logs"), today())
         await made.opensearch.create_index(made.index(today()))
         entries = [
             an_entry(

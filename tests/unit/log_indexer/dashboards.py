@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,15 @@ def text(namespace: str) -> str:
     return done.stdout.decode()
 
 
+@cache
+def remembered(namespace: str) -> str:
+    """What the command printed the first time."""
+    return text(namespace)
+
+
 def exported(namespace: str = "shop") -> list[dict[str, Any]]:
     """Every saved object, in the order of the file."""
-    return [json.loads(line) for line in text(namespace).splitlines()]
+    return [json.loads(line) for line in remembered(namespace).splitlines()]
 
 
 def visualisations(objects: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:

@@ -63,7 +63,7 @@ class Stage:
 
     async def index(self, *records: Record) -> Sequence[BatchOutcome]:
         """Index with the template in place."""
-        await prepare(self.engine, DAYS)
+        await prepare(self.engine, DAYS, TODAY)
         return await self.indexer.index(records)
 
     def value(self, name: str, **labels: str) -> float:
@@ -105,7 +105,7 @@ async def test_a_redelivery_changes_nothing(stage: Stage) -> None:
 async def test_a_missing_index_is_created_once_for_all_that_miss_it_and_its_documents_follow(
     stage: Stage,
 ) -> None:
-    await prepare(stage.engine, DAYS)
+    await prepare(stage.engine, DAYS, TODAY)
     batches = [[a_record(number * 10 + at) for at in range(5)] for number in range(8)]
     outcomes = await asyncio.gather(*(stage.indexer.index(batch) for batch in batches))
     assert outcomes == [[None] * 5] * 8
@@ -121,7 +121,7 @@ async def test_where_one_index_is_missing_only_its_entries_are_sent_again(stage:
 
 
 async def test_an_index_that_another_worker_creates_first_is_as_good(stage: Stage) -> None:
-    await prepare(stage.engine, DAYS)
+    await prepare(stage.engine, DAYS, TODAY)
     original = stage.engine.bulk_create
 
     async def overtaken(documents: Sequence[NewDocument], *, timeout_s: float | None = None) -> list[Outcome]:
@@ -156,7 +156,7 @@ async def test_an_index_that_goes_at_once_again_is_waited_for(stage: Stage) -> N
 
 
 async def test_one_that_gives_up_leaves_the_creation_to_the_others(stage: Stage) -> None:
-    await prepare(stage.engine, DAYS)
+    await prepare(stage.engine, DAYS, TODAY)
     first = asyncio.create_task(stage.indexer.index([a_record(0)]))
     second = asyncio.create_task(stage.indexer.index([a_record(1)]))
     while not stage.engine.creates:

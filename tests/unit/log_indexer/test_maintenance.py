@@ -8,8 +8,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from services.kernel.adapters.opensearch import NewDocument
-from services.kernel.core.errors import TimedOut, Unavailable
+from services.kernel.adapters.opensearch import MissingIndex, NewDocument
+from services.kernel.core.errors import Refused, TimedOut, Unavailable
 from services.log_indexer.index_days import IndexDays
 from services.log_indexer.maintenance import Maintenance
 from services.log_indexer.metrics import MaintenanceMetrics
@@ -146,9 +146,12 @@ async def test_an_index_that_goes_before_its_merge_is_no_failure() -> None:
     gone = name(3)
     original = engine.indices
 
+    looks = iter(("of the preparation", "for what is over"))
+
     async def listed(pattern: str) -> object:
         found = await original(pattern)
-        del engine.documents[gone]
+        if next(looks) == "for what is over":
+            del engine.documents[gone]
         return found
 
     engine.indices = listed  # type: ignore[assignment, method-assign]
@@ -176,10 +179,41 @@ async def test_the_metrics_tell_of_each_run() -> None:
 
 async def test_the_template_is_that_of_the_contract_for_the_names_of_this_family() -> None:
     engine = MemoryOpenSearch()
-    await prepare(engine, DAYS)
-    await prepare(engine, DAYS)
+    await prepare(engine, DAYS, TODAY)
+    await prepare(engine, DAYS, TODAY)
     [(family, put)] = engine.templates.items()
     assert family == FAMILY
     assert put["index_patterns"] == [f"{FAMILY}-*"]
     assert put["template"] == template()["template"]
     assert put["template"]["mappings"]["dynamic"] == "strict"
+
+
+async def test_an_index_that_is_written_to_gets_what_the_contract_has_got_since() -> None:
+    engine = MemoryOpenSearch()
+    old = {**template()["template"]["mappings"], "properties": {"generation": {"type": "keyword"}}}
+    before = {"index_patterns": [DAYS.pattern], "template": {"mappings": old}}
+    await engine.put_template(FAMILY, before)
+    for index in (name(-1), name(0), name(5), OTHERS[0]):
+        await engine.create_index(index)
+
+    async def takes(index: str) -> bool:
+        [outcome] = await engine.bulk_create([NewDocument(index, "1", b'{"index_day":"2026-03-01"}')])
+        return not isinstance(outcome, Exception)
+
+    assert not await takes(name(-1))
+    await prepare(engine, DAYS, TODAY)
+    assert [await takes(index) for index in (name(-1), name(0), name(5), OTHERS[0])] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+@pytest.mark.parametrize("error", [Refused("another type"), MissingIndex("gone")])
+async def test_an_index_whose_mapping_stays_holds_nothing_up(error: Exception) -> None:
+    engine = await filled()
+    engine.fault = lambda asked: error if asked == "put_mapping" else None
+    report = await maintenance(engine).run()
+    assert report.failed == []
+    assert report.created == [name(-1)]

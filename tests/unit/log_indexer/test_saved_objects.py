@@ -11,7 +11,7 @@ import pytest
 
 from services.log_indexer import saved_objects
 from services.log_indexer.preparation import template
-from tests.unit.log_indexer.dashboards import exported, text, visualisations
+from tests.unit.log_indexer.dashboards import exported, remembered, text, visualisations
 
 MAPPINGS = template()["template"]["mappings"]
 FIELDS = {name: kind for name, kind, _ in saved_objects.fields(MAPPINGS)}
@@ -23,7 +23,7 @@ def objects() -> list[dict[str, Any]]:
 
 
 def test_the_same_command_prints_the_same_bytes() -> None:
-    assert text("shop") == text("shop")
+    assert text("shop") == remembered("shop")
 
 
 def test_ids_differ_and_begin_with_the_family(objects: list[dict[str, Any]]) -> None:
