@@ -35,8 +35,9 @@ from services.log_indexer.settings import MaintainSettings, Settings
 
 APPLICATION = "log_indexer"
 _SPARE_CONNECTIONS = 2  # so that no index waits for a bulk request
-T = TypeVar("T")
 _CONNECTIONS = 16  # of DynamoDB: leases and heartbeats
+
+T = TypeVar("T")
 
 log = logs.get(APPLICATION)
 
