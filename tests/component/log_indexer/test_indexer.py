@@ -248,14 +248,17 @@ async def test_items_that_are_throttled_or_away_are_sent_again_alone(
 async def test_a_drain_leaves_nothing_to_be_handled_again(
     path: LogPath, start_service: StartService, settings: dict[str, str]
 ) -> None:
-    first = await start_service("log_indexer", **settings, CADABRA_BULK_LINGER_S="5")
-    await path.send([an_entry(number) for number in range(2_000)])
-    await metric_reaches(first, "open_bytes", 100_000)
+    """What it has fetched waits for more to come, and no longer once it is asked to stop."""
+    patient = {"CADABRA_BULK_LINGER_S": "10", "CADABRA_BULK_DOCUMENTS": "10000"}
+    first = await start_service("log_indexer", **settings, **patient)
+    await path.send([an_entry(number) for number in range(1_000)])
+    await metric_reaches(first, "oldest_open_seconds", 0.2)
     first.terminate()
     assert await first.wait() == 0
     done = await path.count()
+    assert done > 0
     second = await start_service("log_indexer", **settings)
-    await indexed(path, 2_000)
+    await indexed(path, 1_000)
     metrics = await second.metrics()
     assert metrics[METRICS + "entries_already_there_total"] == 0
-    assert metrics[METRICS + "indexed_entries_total"] == 2_000 - done
+    assert metrics[METRICS + "indexed_entries_total"] == 1_000 - done
