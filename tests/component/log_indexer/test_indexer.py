@@ -34,14 +34,14 @@ def settings(opensearch_endpoint: str) -> dict[str, str]:
     return {**FAST, "CADABRA_OPENSEARCH_ENDPOINT": opensearch_endpoint}
 
 
-async def indexed(path: LogPath, count: int, timeout_s: float = 30.0) -> None:
+async def indexed(path: LogPath, count: int, timeout_s: float = 60.0) -> None:
     async def all_there() -> bool:
         return await path.count() >= count
 
     await until(all_there, f"{count} documents", timeout_s)
 
 
-async def metric_reaches(service: ServiceProcess, name: str, value: float, timeout_s: float = 30.0) -> None:
+async def metric_reaches(service: ServiceProcess, name: str, value: float, timeout_s: float = 60.0) -> None:
     async def reached() -> bool:
         return (await service.metrics()).get(METRICS + name, 0.0) >= value
 
