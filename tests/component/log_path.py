@@ -1,140 +1,150 @@
-"""The shipper's ends for tests of its process: a folder of logs, and what the stream holds of them."""
+"""The log path's ends for tests: put entries into the stream as the shipper does, look at documents and letters."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, NamedTuple
 
-from contracts import codec
+from contracts import catalog
+from services.kernel.adapters.dynamodb import DynamoDB
 from services.kernel.adapters.kinesis import Kinesis
-from services.kernel.streams.aggregation import deaggregate
-from services.kernel.streams.records import Position, Record
-from tests.component.order_path import until
-from tests.conftest import StartService
+from services.kernel.adapters.opensearch import OpenSearch
+from services.kernel.core.errors import Retryable
+from services.kernel.provision import lease_table, provision, remove
+from services.kernel.streams.aggregation import Member, aggregate
+from services.kernel.streams.lease_table import LeaseTable
+from services.kernel.streams.records import Stored
+from services.kernel.streams.rejected_reader import read_all
 from tests.engines import Engines
-from tests.processes import ServiceProcess
 
-_decode = codec.decoder("access_log_entry", 1)
+SHARDS = 2
+PACKED = 50
+"""Entries in one stream record."""
+FAST = {"CADABRA_POLL_INTERVAL_S": "0.1", "CADABRA_LEASE_TIME_S": "2", "CADABRA_CHECKPOINT_INTERVAL_S": "0.2"}
+"""Settings that shorten every wait of a consumer; the code that runs is the same."""
+
+
+class Document(NamedTuple):
+    """A document as OpenSearch holds it; the last two change with every write."""
+
+    index_name: str
+    source: Mapping[str, Any]
+    version: int
+    sequence_number: int
+
+
+def today() -> date:
+    """The day in UTC."""
+    return datetime.now(UTC).date()
+
+
+def an_entry(
+    number: int, day: date | str | None = None, generation: str = "a" * 32, **fields: Any
+) -> dict[str, Any]:
+    """The entry of one line of 100 bytes."""
+    day = day or today()
+    created = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {
+        "@timestamp": f"{day}T10:00:00.000Z",
+        "generation": generation,
+        "block": str(number * 100 // 65_536),
+        "index_day": str(day),
+        "host": {"name": "web-1"},
+        "log": {"file": {"path": "/var/log/apache2/access.log"}, "offset": number * 100},
+        "event": {"created": created},
+        "source": {"address": f"192.0.2.{number % 250}", "ip": f"192.0.2.{number % 250}"},
+        "http": {"request": {"method": "GET"}, "response": {"status_code": 200, "body": {"bytes": number}}},
+        "url": {"original": f"/{number}?q", "path": f"/{number}", "query": "q"},
+        **fields,
+    }
+
+
+def offset(entry: Mapping[str, Any]) -> int:
+    """Where the entry's line stands."""
+    return int(entry["log"]["offset"])
 
 
 @dataclass
 class LogPath:
-    """A web server's folder, and the stream behind the shipper."""
+    """One namespace with its stream, tables and indices."""
 
     kinesis: Kinesis
+    dynamodb: DynamoDB
+    opensearch: OpenSearch
     namespace: str
-    root: Path
-    start_service: StartService
-    _iterators: dict[str, str] = field(default_factory=dict)
-    _found: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
 
     @property
-    def logs(self) -> Path:
-        """Where the web server writes."""
-        return self.root / "logs"
+    def pattern(self) -> str:
+        """Of the names of all indices of this namespace."""
+        return f"{self.namespace}-access-logs-*"
 
-    @property
-    def stream(self) -> str:
-        """The stream's name."""
-        return f"{self.namespace}-access-logs"
+    def index(self, day: date | str) -> str:
+        """The index of a day."""
+        return f"{self.namespace}-access-logs-{str(day).replace('-', '.')}"
 
-    def settings(self, **more: str) -> dict[str, str]:
-        """What the shipper is told: small times, so that a test need not wait."""
+    async def send(self, entries: Sequence[Mapping[str, Any]], packed: int = PACKED) -> None:
+        """Put entries into the stream, many in one record, different records with different keys."""
+        data = [json.dumps(entry).encode() for entry in entries]
+        for first in range(0, len(data), packed):
+            await self.put(data[first : first + packed], f"key-{first}")
+
+    async def put(self, entries: Sequence[bytes], key: str = "key") -> Stored:
+        """Put bytes into the stream as one aggregate."""
+        record = aggregate([Member(key, entry, None) for entry in entries])
+        (put,) = await self.kinesis.put_records(f"{self.namespace}-access-logs", [(record, key)])
+        assert isinstance(put, Stored)
+        return put
+
+    async def count(self) -> int:
+        """How many documents there are now; 0 while OpenSearch cannot tell, as of an index that comes into being."""
+        try:
+            await self.opensearch.refresh(self.pattern)
+            return await self.opensearch.count(self.pattern)
+        except Retryable:
+            return 0
+
+    async def documents(self) -> dict[str, Document]:
+        """Every document by its id, at most 10,000."""
+        await self.opensearch.refresh(self.pattern)
+        body = {"size": 10_000, "version": True, "seq_no_primary_term": True, "query": {"match_all": {}}}
+        found = await self.opensearch.search(self.pattern, body, timeout_s=20)
         return {
-            "CADABRA_LOG_GLOBS": f"{self.logs}/*.log*",
-            "CADABRA_STATE_FOLDER": str(self.root / "state"),
-            "CADABRA_HOST_NAME": "web-1",
-            "CADABRA_POLL_INTERVAL_S": "0.05",
-            "CADABRA_ROTATED_QUIET_S": "0.5",
-            "CADABRA_COPY_GRACE_S": "1",
-            **more,
+            hit["_id"]: Document(hit["_index"], hit["_source"], hit["_version"], hit["_seq_no"])
+            for hit in found["hits"]["hits"]
         }
 
-    async def make_stream(self, shards: int) -> None:
-        """Makes the stream and waits until it is there."""
+    async def offsets(self) -> set[int]:
+        """Where the lines of all documents stand."""
+        return {offset(document.source) for document in (await self.documents()).values()}
 
-        async def there() -> bool:
-            return await self.kinesis.stream_status(self.stream) == "ACTIVE"
+    async def deaths(self) -> list[int]:
+        """How many owners of each shard died since its checkpoint moved."""
+        leases = await LeaseTable(self.dynamodb, lease_table(self.namespace, "log_indexer")).read()
+        return [lease.deaths for lease in leases.values()]
 
-        await self.kinesis.create_stream(self.stream, shards)
-        await until(there, "the stream is there")
-
-    async def remove_stream(self) -> None:
-        """Deletes the stream and waits until it is gone; an engine holds only so many shards."""
-
-        async def gone() -> bool:
-            return await self.kinesis.stream_status(self.stream) is None
-
-        self._iterators.clear()
-        await self.kinesis.delete_stream(self.stream)
-        await until(gone, "the stream is gone")
-
-    async def start(self, **more: str) -> ServiceProcess:
-        """One shipper."""
-        return await self.start_service("log_shipper", **self.settings(**more))
-
-    def write(self, name: str, first: int, last: int) -> None:
-        """Write lines with these numbers on at the end of a file."""
-        with (self.logs / name).open("a") as file:
-            file.write("".join(line(n) for n in range(first, last)))
-
-    async def entries(self) -> list[dict[str, Any]]:
-        """Every entry that the stream holds, checked against its contract, repeats of one identity once.
-
-        A repeat with another content fails.
-        """
-        for shard in await self.kinesis.list_shards(self.stream):
-            if shard.shard_id not in self._iterators:
-                self._iterators[shard.shard_id] = await self.kinesis.shard_iterator(
-                    self.stream, shard.shard_id, Position.trim_horizon()
-                )
-            behind = True
-            while behind:
-                fetch = await self.kinesis.get_records(self._iterators[shard.shard_id], stream=self.stream)
-                for record in fetch.records:
-                    self._take(record)
-                if fetch.next_iterator is None:
-                    break
-                self._iterators[shard.shard_id] = fetch.next_iterator
-                behind = bool(fetch.records or fetch.millis_behind_latest)
-        return list(self._found.values())
-
-    def _take(self, packed: Record) -> None:
-        for record in deaggregate(packed):
-            _decode(record.data)
-            entry = json.loads(record.data)
-            assert record.partition_key == f"{entry['generation']}/{entry['block']}"
-            entry["event"].pop("created")  # when it was read: a repeat is read later
-            identity = (entry["generation"], entry["log"]["offset"])
-            assert self._found.setdefault(identity, entry) == entry
-
-    async def numbers(self) -> Counter[int]:
-        """How often each line's number stands in the stream, each identity counted once."""
-        return Counter(int(entry["url"]["path"][1:]) for entry in await self.entries())
-
-
-def line(number: int) -> str:
-    """One line of a web server."""
-    form = '192.0.2.{} - - [01/Mar/2026:12:00:{:02d} +0000] "GET /{} HTTP/1.1" 200 5 "-" "curl/8"\n'
-    return form.format(number % 250, number % 60, number)
+    async def rejected(self) -> list[dict[str, Any]]:
+        """Every dead letter so far."""
+        return await read_all(self.kinesis, f"{self.namespace}-rejected")
 
 
 @asynccontextmanager
-async def log_path(
-    engines: Engines, namespace: str, start_service: StartService, root: Path, shards: int = 2
-) -> AsyncIterator[LogPath]:
-    """A fresh folder and a fresh stream."""
-    (root / "logs").mkdir()
-    (root / "state").mkdir()
-    async with Kinesis.open(engines.kinesis, "us-east-1") as kinesis:
-        path = LogPath(kinesis, namespace, root, start_service)
-        await path.make_stream(shards)
+async def log_path(engines: Engines, opensearch_endpoint: str, namespace: str) -> AsyncIterator[LogPath]:
+    """Provision a namespace on the real engines; it is gone at the end."""
+    async with (
+        Kinesis.open(engines.kinesis, "us-east-1") as kinesis,
+        DynamoDB.open(engines.dynamodb, "us-east-1") as dynamodb,
+        OpenSearch.open(opensearch_endpoint, "us-east-1") as opensearch,
+    ):
+        everything = catalog.load()
+        await provision(kinesis, dynamodb, namespace, everything, shards=SHARDS)
+        path = LogPath(kinesis, dynamodb, opensearch, namespace)
         try:
             yield path
         finally:
-            await path.remove_stream()
+            for info in await opensearch.indices(path.pattern):
+                await opensearch.delete_index(info.name)
+            await remove(kinesis, dynamodb, namespace, everything)

@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.component.log_path import line
+from tests.component.shipper_path import line
 
 
 def main(folder: Path, lines: int) -> dict[str, int]:

@@ -8,7 +8,7 @@ import random
 import sys
 from pathlib import Path
 
-from tests.component.log_path import log_path
+from tests.component.shipper_path import shipper_path
 from tests.conftest import StartService
 from tests.engines import Engines
 from tests.fault.waiting import until
@@ -22,7 +22,7 @@ async def test_kill_9_in_a_loop_while_logs_rotate_loses_and_doubles_nothing(
     engines: Engines, namespace: str, start_service: StartService, tmp_path: Path
 ) -> None:
     rng = random.Random(6)
-    async with log_path(engines, namespace, start_service, tmp_path) as path:
+    async with shipper_path(engines, namespace, start_service, tmp_path) as path:
         writer = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.fault.log_writer", str(path.logs), str(LINES)),
             cwd=ROOT,

@@ -85,6 +85,12 @@ class MemoryOpenSearch(OpenSearch):
         self._check("put_template")
         self.templates[name] = dict(body)
 
+    async def put_mapping(self, index: str, mappings: Mapping[str, Any]) -> None:
+        self._check("put_mapping")
+        if index not in self.documents:
+            raise MissingIndex(index)
+        self._mappings[index] = _united(self._mappings[index], mappings)
+
     async def set_auto_create(self, pattern_rules: str) -> None:
         self._check("set_auto_create")
         self.auto_create = merged_rules(pattern_rules, self.auto_create)
@@ -132,6 +138,16 @@ class MemoryOpenSearch(OpenSearch):
         error = (self.fault_after if after else self.fault)(operation)
         if error is not None:
             raise error
+
+
+def _united(mapping: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    properties = dict(mapping.get("properties", {}))
+    for name, field in more.get("properties", {}).items():
+        there = properties.get(name)
+        properties[name] = (
+            field if there is None else _united(there, field) if "properties" in there else there
+        )
+    return {**mapping, "properties": properties} if properties else dict(mapping)
 
 
 def _fits(document: Mapping[str, Any], mapping: Mapping[str, Any]) -> bool:

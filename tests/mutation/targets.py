@@ -20,6 +20,7 @@ CORE = (
     "reject_rate",
     "byte_budget",
     "processor",
+    "batch_processor",
     "held_lease",
     "lease_table",
     "rewind",

@@ -20,7 +20,7 @@ from services.kernel.adapters.opensearch import (
     QueryRefused,
 )
 from services.kernel.adapters.opensearch_bulk import MAX_REQUEST_BYTES
-from services.kernel.core.errors import InvalidRecord, TimedOut
+from services.kernel.core.errors import InvalidRecord, Refused, TimedOut
 from tests.memory.opensearch import MemoryOpenSearch
 
 DAY = "2026.11.27"
@@ -110,6 +110,28 @@ async def test_a_document_is_created_once(search: OpenSearch, index: str) -> Non
     (info,) = await search.indices(index)
     assert (info.name, info.documents, info.health) == (index, 3, "green")
     assert info.size_bytes > 0
+
+
+async def test_an_index_is_given_the_fields_that_it_lacks(search: OpenSearch, index: str) -> None:
+    newer = document(index, "a", url={"path": "/", "query": "q"}, agent="x", status=200)
+    assert reasons(await search.bulk_create([newer])) == ["unmappable"]
+    more = {"agent": {"type": "keyword"}, "url": {"properties": {"query": {"type": "keyword"}}}}
+    for _ in range(2):
+        await search.put_mapping(index, {"properties": {**MAPPINGS["properties"], **more}})  # type: ignore[dict-item]
+    assert reasons(await search.bulk_create([newer])) == [Effect.CREATED]
+    assert reasons(await search.bulk_create([document(index, "b", other=1)])) == ["unmappable"]
+
+
+async def test_an_index_that_is_not_there_has_no_mapping(search: OpenSearch, namespace: str) -> None:
+    with pytest.raises(MissingIndex):
+        await search.put_mapping(f"{namespace}-logs-none", {"properties": {}})
+
+
+async def test_a_field_keeps_its_type(engine: OpenSearch, namespace: str) -> None:
+    name = f"{namespace}-logs-{DAY}"
+    await engine.create_index(name)
+    with pytest.raises(Refused):
+        await engine.put_mapping(name, {"properties": {"status": {"type": "keyword"}}})
 
 
 async def test_no_document_is_no_request(search: OpenSearch) -> None:

@@ -140,6 +140,14 @@ class OpenSearch:
         """Put an index template in place, or the one of this name into this form; it tells of indices made later."""
         await self._json("PUT", f"/_index_template/{name}", body)
 
+    async def put_mapping(self, index: str, mappings: Mapping[str, Any]) -> None:
+        """Give one index that is there the fields of a mapping that it lacks; those that it has stay as they are.
+
+        Raises:
+            Refused: a field that is there is of another type; nothing has changed.
+        """
+        await self._json("PUT", f"/{_one(index)}/_mapping", mappings)
+
     async def set_auto_create(self, pattern_rules: str) -> None:
         """Rule which indices come into being by writing to them; rules for other names stay as they stand.
 

@@ -35,6 +35,11 @@ class Tracked:
         self._receiver = receiver
         self.done: asyncio.Future[None] | None = None  # set while reading with care
 
+    @property
+    def alone(self) -> bool:
+        """Whether nothing else may be handled together with it, so that a death has one record to blame."""
+        return self.done is not None
+
     def acknowledge(self) -> None:
         """See Receiver."""
         self._receiver.acknowledge(self.record)

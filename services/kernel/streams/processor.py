@@ -20,6 +20,10 @@ class Delivery(Protocol):
 
     record: Record
 
+    @property
+    def alone(self) -> bool:
+        """Whether nothing else may be handled together with it: it is read with care."""
+
     def acknowledge(self) -> None:
         """Say that the record's effect is durable. Calling it again changes nothing."""
 

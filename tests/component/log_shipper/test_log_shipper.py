@@ -15,7 +15,7 @@ import pytest
 
 from services.kernel.tail.state_file import SLOTS
 from tests import processes
-from tests.component.log_path import LogPath, line, log_path
+from tests.component.shipper_path import ShipperPath, line, shipper_path
 from tests.component.order_path import until
 from tests.conftest import StartService
 from tests.engines import Engines, local_environment
@@ -27,12 +27,12 @@ from tests.processes import ROOT, ServiceProcess
 @pytest.fixture
 async def path(
     engines: Engines, namespace: str, start_service: StartService, tmp_path: Path
-) -> AsyncIterator[LogPath]:
-    async with log_path(engines, namespace, start_service, tmp_path) as made:
+) -> AsyncIterator[ShipperPath]:
+    async with shipper_path(engines, namespace, start_service, tmp_path) as made:
         yield made
 
 
-def all_there(path: LogPath, numbers: set[int]) -> Callable[[], Awaitable[bool]]:
+def all_there(path: ShipperPath, numbers: set[int]) -> Callable[[], Awaitable[bool]]:
     async def condition() -> bool:
         return set(await path.numbers()) >= numbers
 
@@ -50,7 +50,7 @@ def reaches(service: ServiceProcess, name: str, least: float) -> Callable[[], Aw
     return condition
 
 
-async def test_a_live_log_is_shipped_through_rename_and_copytruncate(path: LogPath) -> None:
+async def test_a_live_log_is_shipped_through_rename_and_copytruncate(path: ShipperPath) -> None:
     service = await path.start()
     path.write("access.log", 0, 100)
     await until(all_there(path, set(range(100))), "the first lines")
@@ -76,7 +76,7 @@ async def test_a_live_log_is_shipped_through_rename_and_copytruncate(path: LogPa
     assert told["lag_bytes"] == told["lost_bytes_total"] == told["lost_possible_total"] == 0
 
 
-async def test_a_drain_ends_with_nothing_open_and_the_next_start_repeats_nothing(path: LogPath) -> None:
+async def test_a_drain_ends_with_nothing_open_and_the_next_start_repeats_nothing(path: ShipperPath) -> None:
     service = await path.start()
     path.write("access.log", 0, 8_000)
     await until(reaches(service, "lines_read_total", 1), "it reads")
@@ -92,7 +92,7 @@ async def test_a_drain_ends_with_nothing_open_and_the_next_start_repeats_nothing
 
 
 async def test_while_kinesis_is_away_reading_stops_and_goes_on_by_itself(
-    path: LogPath, engines: Engines
+    path: ShipperPath, engines: Engines
 ) -> None:
     async with FaultProxy(engines.kinesis, seed=1) as proxy:
         service = await path.start(CADABRA_KINESIS_ENDPOINT=proxy.url, CADABRA_MAX_OPEN_BYTES="1048576")
@@ -113,7 +113,7 @@ async def test_while_kinesis_is_away_reading_stops_and_goes_on_by_itself(
     assert service.running
 
 
-async def test_a_second_shipper_waits_not_ready(path: LogPath, engines: Engines, tmp_path: Path) -> None:
+async def test_a_second_shipper_waits_not_ready(path: ShipperPath, engines: Engines, tmp_path: Path) -> None:
     first = await path.start()
     environment = {
         **local_environment(engines),
@@ -145,7 +145,7 @@ async def test_a_second_shipper_waits_not_ready(path: LogPath, engines: Engines,
         second.kill9()
 
 
-async def test_what_is_missing_is_said_before_ready(path: LogPath) -> None:
+async def test_what_is_missing_is_said_before_ready(path: ShipperPath) -> None:
     with pytest.raises(RuntimeError, match=r"exit code 78\)[\s\S]*CADABRA_STATE_FOLDER"):
         await path.start(CADABRA_STATE_FOLDER="/nowhere")
     with pytest.raises(RuntimeError, match=r"exit code 78\)[\s\S]*CADABRA_LOG_GLOBS"):
@@ -158,7 +158,7 @@ async def test_what_is_missing_is_said_before_ready(path: LogPath) -> None:
         await path.start()
 
 
-async def test_a_stream_that_is_deleted_ends_it_loudly(path: LogPath) -> None:
+async def test_a_stream_that_is_deleted_ends_it_loudly(path: ShipperPath) -> None:
     service = await path.start()
     await path.remove_stream()
     path.write("access.log", 0, 10)

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.kernel.streams.batch_processor import per_batch
 from services.kernel.streams.byte_budget import ByteBudget
 from services.kernel.streams.checkpoint import CheckpointTracker
 from services.kernel.streams.delivery import Tracked
 from services.kernel.streams.intake import RECORD_OVERHEAD_BYTES
-from services.kernel.streams.processor import per_record
+from services.kernel.streams.processor import ProcessorFactory, per_record
 from services.kernel.streams.records import Record
 from services.kernel.streams.reject_rate import RejectRate
 
@@ -86,15 +87,24 @@ def test_below_a_hundred_nothing_pauses_and_a_reset_forgets() -> None:
     assert not rate.too_high
 
 
-async def test_an_open_record_costs_no_more_beside_its_data_than_the_budget_counts() -> None:
+async def _stall(_work: object) -> Any:
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    "factory",
+    [
+        per_record(_stall),
+        per_batch(_stall, max_records=100, max_bytes=100_000, linger_s=0, concurrency=2),
+    ],
+    ids=["per_record", "per_batch"],
+)
+async def test_an_open_record_costs_no_more_beside_its_data_than_the_budget_counts(
+    factory: ProcessorFactory,
+) -> None:
     """Where every key differs and nothing is done: the worst that waits behind a sink that stalls."""
     records, data_bytes = 3_000, 1_024
-    stalled = asyncio.Event()
-
-    async def handle(_record: Record) -> None:
-        await stalled.wait()
-
-    processor, tracker = per_record(handle)("s"), CheckpointTracker()
+    processor, tracker = factory("s"), CheckpointTracker()
     tracemalloc.start()
     try:
         fetched = [

@@ -98,3 +98,9 @@ async def test_a_record_that_failed_lets_nobody_go_on() -> None:
     delivery, done = with_care(Told())
     delivery.fail(BUG)
     assert not done.done()
+
+
+async def test_a_delivery_whose_end_somebody_waits_for_is_handled_alone() -> None:
+    careful, _ = with_care(Told())
+    assert careful.alone
+    assert not Tracked(RECORD, Told()).alone

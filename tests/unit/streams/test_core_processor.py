@@ -7,42 +7,13 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from services.kernel.core.errors import InvalidRecord, Retryable, Unavailable
+from services.kernel.core.errors import InvalidRecord, Unavailable
 from services.kernel.core.retry import Retry
-from services.kernel.streams.processor import Delivery, Processor, per_record
+from services.kernel.streams.processor import per_record
 from services.kernel.streams.records import Record
+from tests.unit.streams.deliveries import TIMEOUT_S, Given, deliveries, drained, settled
 
-TIMEOUT_S = 5
 FAST = Retry(base_s=0.001, cap_s=0.001)
-
-
-class Given:
-    """A delivery that remembers what became of it."""
-
-    def __init__(self, key: str, number: int, told: list[str]) -> None:
-        self.record = Record("s", number, key, b"x", 0)
-        self._told = told
-
-    def acknowledge(self) -> None:
-        self._told.append(f"done {self.record.sequence_number}")
-
-    async def reject(self, error: InvalidRecord) -> None:
-        await asyncio.sleep(0)
-        self._told.append(f"rejected {self.record.sequence_number} {error.reason}")
-
-    def waiting(self, error: Retryable) -> None:
-        self._told.append(f"waiting {self.record.sequence_number} {type(error).__name__}")
-
-    def fail(self, error: BaseException) -> None:
-        self._told.append(f"failed {self.record.sequence_number} {type(error).__name__}")
-
-
-def deliveries(told: list[str], *keys: str, first: int = 1) -> Sequence[Delivery]:
-    return [Given(key, number, told) for number, key in enumerate(keys, first)]
-
-
-async def drained(processor: Processor) -> None:
-    await asyncio.wait_for(processor.drain(), TIMEOUT_S)
 
 
 class Gate:
@@ -64,11 +35,6 @@ class Gate:
         for number in numbers:
             self._open.setdefault(number, asyncio.Event()).set()
         await settled()
-
-
-async def settled() -> None:
-    for _ in range(20):
-        await asyncio.sleep(0)
 
 
 def raising(errors: dict[int, Sequence[Exception]]) -> Callable[[Record], Awaitable[None]]:
