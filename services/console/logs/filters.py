@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from datetime import UTC, datetime
 from typing import Any
 
 from services.console.logs.fields import ANYWHERE, ANYWHERE_WHOLE, FIELDS, STATUS, Kind, LogField
 from services.console.logs.syntax import Clause, Group, Node, Not, QuerySyntaxError, Range, Text, parse
+from services.console.logs.time_range import milliseconds
 
 MAX_WILDCARDS = 4
 """In one term; each may make OpenSearch look at every term of the field again."""
 MIN_LITERAL_START = 2
 """Literal characters before the first wildcard of a pattern."""
 _INT64 = range(-(2**63), 2**63)
+_STATUSES = range(1000)
 _NUMBER = re.compile(r"-?[0-9]{1,19}\Z")
 _CLASS = re.compile(r"([1-5])[xX]{2}\Z")
 _FLAGS = {"true": True, "false": False}
@@ -102,7 +103,7 @@ def _number(field: LogField, value: Text) -> Filter:
     if field.path == STATUS and (hundreds := _CLASS.match(plain)) is not None:
         low = int(hundreds[1]) * 100
         return {"range": {field.path: {"gte": low, "lt": low + 100}}}
-    return {"term": {field.path: _whole(plain, value.at)}}
+    return {"term": {field.path: _whole(field, plain, value.at)}}
 
 
 def _address(field: LogField, value: Text) -> Filter:
@@ -157,9 +158,9 @@ def _end(field: LogField, end: Text) -> int | str:
     plain = _plain(end)
     match field.kind:
         case Kind.NUMBER:
-            return _whole(plain, end.at)
+            return _whole(field, plain, end.at)
         case Kind.TIME:
-            return _milliseconds(plain, end.at)
+            return _moment(plain, end.at)
         case Kind.ADDRESS:
             try:
                 return str(ipaddress.ip_address(plain))
@@ -190,16 +191,15 @@ def _plain(value: Text) -> str:
     return value.parts[0]
 
 
-def _whole(text: str, at: int) -> int:
-    if _NUMBER.match(text) is None or int(text) not in _INT64:
-        raise QuerySyntaxError(at, "a whole number of at most 64 bits")
+def _whole(field: LogField, text: str, at: int) -> int:
+    numbers = _STATUSES if field.path == STATUS else _INT64
+    if _NUMBER.match(text) is None or int(text) not in numbers:
+        raise QuerySyntaxError(at, f"a whole number from {numbers[0]} to {numbers[-1]}")
     return int(text)
 
 
-def _milliseconds(text: str, at: int) -> int:
-    try:
-        when = datetime.fromisoformat(text)
-        aware = when if when.tzinfo is not None else when.replace(tzinfo=UTC)
-        return int(aware.timestamp() * 1000)
-    except (ValueError, OverflowError):
-        raise QuerySyntaxError(at, "a time such as 2026-01-02T10:00:00Z") from None
+def _moment(text: str, at: int) -> int:
+    found = milliseconds(text)
+    if found is None:
+        raise QuerySyntaxError(at, "a time such as 2026-01-02T10:00:00Z")
+    return found

@@ -7,7 +7,7 @@ Clauses side by side must all match, as with AND; NOT binds closest, then AND, t
 mean what they mean in Lucene. Not taken, because each of them may cost more than a whole day's counting: patterns
 that begin with a wildcard, regular expressions, fuzzy and proximity search; boosts have nothing to do here.
 
-Source: the classic syntax at https://lucene.apache.org/core/9_12_0/queryparser/ (package org.apache.lucene.queryparser.classic).
+Source: https://lucene.apache.org/core/9_12_0/queryparser/org/apache/lucene/queryparser/classic/package-summary.html
 """
 
 from __future__ import annotations

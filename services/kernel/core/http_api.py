@@ -158,14 +158,14 @@ class _Gate:
                 return await handler(request)
         except TimeoutError as error:
             raise TimedOut("request") from error
-        except InvalidParameter as error:
-            details = [Detail(f"/{error.name}", error.reason)]
-            return error_response(400, "invalid_parameter", "a parameter is not valid", details)
         except Exception as error:
             answer = self._answer_of(error)
-            if answer is None:
-                raise
-            return answer
+            if answer is not None:
+                return answer
+            if isinstance(error, InvalidParameter):
+                details = [Detail(f"/{error.name}", error.reason)]
+                return error_response(400, "invalid_parameter", "a parameter is not valid", details)
+            raise
         finally:
             self._open -= 1
 
