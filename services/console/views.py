@@ -9,7 +9,7 @@ from services.console.logs import entries
 from services.console.logs.entries import Page
 from services.console.logs.facets import Counted, Facet
 from services.console.logs.histogram import Histogram
-from services.console.logs.summary import Summary
+from services.console.logs.summary import Summary, Visitors
 from services.console.logs.time_range import TimeRange, written
 
 
@@ -54,9 +54,19 @@ def histogram(found: Histogram) -> dict[str, Any]:
     }
 
 
+def visitors(found: Visitors) -> dict[str, Any]:
+    """Who came."""
+    return {
+        "addresses": found.addresses,
+        "agents": found.agents,
+        "address_and_agent": found.pairs,
+        "uncounted_entries": found.uncounted,
+    }
+
+
 def summary(within: TimeRange, found: Summary) -> dict[str, Any]:
     """The summary."""
-    sizes, visitors = found.sizes, found.visitors
+    sizes = found.sizes
     return {
         **range_of(within),
         "total": found.total,
@@ -68,12 +78,7 @@ def summary(within: TimeRange, found: Summary) -> dict[str, Any]:
             "largest": sizes.largest_bytes,
             "percentiles": {f"p{percent:g}": size for percent, size in sizes.percentiles.items()},
         },
-        "visitors": {
-            "addresses": visitors.addresses,
-            "agents": visitors.agents,
-            "address_and_agent": visitors.pairs,
-            "uncounted_entries": visitors.uncounted,
-        },
+        "visitors": visitors(found.visitors),
         "histogram": histogram(found.histogram),
         "facets": {name: facet(one) for name, one in found.facets.items()},
         "not_found": counted(found.not_found),

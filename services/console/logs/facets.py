@@ -9,7 +9,7 @@ from typing import Any
 from services.console.logs.fields import FACETS, SIZE, Kind
 
 MAX_VALUES = 1_000
-_LEAST_LOOKED_AT = 200
+_LEAST_LOOKED_AT = 1_000
 """Values that each shard proposes at least; more make counts of rare values over several days truer."""
 
 Value = str | int | bool
@@ -54,11 +54,16 @@ def aggregations(name: str, size: int) -> dict[str, Any]:
         size: values wanted, 1 to MAX_VALUES.
     """
     path = FACETS[name].path
-    terms = {"field": path, "size": size, "shard_size": max(_LEAST_LOOKED_AT, size * 2)}
+    terms = {"field": path, "size": size, "shard_size": looked_at(size)}
     return {
         f"facet:{name}": {"terms": terms, "aggs": {"bytes": {"sum": {"field": SIZE}}}},
         f"missing:{name}": {"missing": {"field": path}},
     }
+
+
+def looked_at(size: int) -> int:
+    """Values that each shard proposes for a list of `size`."""
+    return max(_LEAST_LOOKED_AT, size * 2)
 
 
 def read(name: str, aggregated: Mapping[str, Any]) -> Facet:

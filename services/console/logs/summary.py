@@ -22,7 +22,7 @@ MAX_VALUES = 50
 _PRECISION = 3_000
 """Below so many different values OpenSearch's count is close to exact. Source: cardinality aggregation,
 `precision_threshold`, https://docs.opensearch.org/2.19/aggregations/metric/cardinality/"""
-_VISITOR_AGENTS = 500
+_VISITOR_AGENTS = 1_000
 _VISITOR_PRECISION = 500
 
 
@@ -48,7 +48,7 @@ class Visitors:
 
     Args:
         addresses, agents: different ones, estimated.
-        pairs: different pairs of address and agent, estimated, among the entries that have both.
+        pairs: different pairs of address and agent, estimated; no agent counts as one.
         uncounted: entries whose agent is too rare to be looked at for `pairs`.
     """
 
@@ -115,14 +115,19 @@ def visitor_aggregations() -> dict[str, Any]:
         "addresses": {"cardinality": {"field": ADDRESS, "precision_threshold": _PRECISION}},
         "agents": {"cardinality": {"field": AGENT, "precision_threshold": _PRECISION}},
         "pairs": {
-            "terms": {"field": AGENT, "size": _VISITOR_AGENTS, "shard_size": _VISITOR_AGENTS * 2},
+            "terms": {
+                "field": AGENT,
+                "size": _VISITOR_AGENTS,
+                "shard_size": _VISITOR_AGENTS * 2,
+                "missing": "-",
+            },
             "aggs": {"addresses": addresses},
         },
     }
 
 
 def _not_found(size: int) -> dict[str, Any]:
-    terms = {"field": PATH, "size": size, "shard_size": max(200, size * 2)}
+    terms = {"field": PATH, "size": size, "shard_size": facets.looked_at(size)}
     paths = {"terms": terms, "aggs": {"bytes": {"sum": {"field": SIZE}}}}
     return {"filter": {"term": {STATUS: 404}}, "aggs": {"paths": paths}}
 
