@@ -13,6 +13,7 @@ from services.console import requests, views
 from services.console.logs.search import Logs, TooSlow
 from services.console.metrics import ConsoleMetrics
 from services.console.requests import Allowed, InvalidQuery, Parameters
+from services.kernel.adapters.opensearch import QueryRefused
 from services.kernel.core import http_api
 from services.kernel.core.http import error_response
 from services.kernel.core.http_api import ApiSettings, json_response
@@ -112,6 +113,9 @@ class Api:
         if isinstance(error, TooSlow):
             words = "the search took too long and was cancelled; ask for less time or a narrower query"
             return error_response(504, "too_slow", words)
+        if isinstance(error, QueryRefused):
+            words = "OpenSearch does not take this query; a narrower one may do"
+            return error_response(400, "query_refused", words)
         if isinstance(error, InvalidQuery):
             self._metrics.refused_queries.inc()
         return None
