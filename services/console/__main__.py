@@ -14,6 +14,8 @@ from services.kernel.core.http_api import listening
 from services.kernel.core.lifecycle import Lifecycle, run
 from services.kernel.core.tokens import Verifier
 
+_MAX_LINE_BYTES = 16 * 1024  # a query string of 1,000 characters takes up to 12,000
+
 
 async def serve(life: Lifecycle[Settings], settings: Settings) -> None:
     """Answer requests until asked to stop, then let those at work end; OpenSearch need not be there for it."""
@@ -27,7 +29,7 @@ async def serve(life: Lifecycle[Settings], settings: Settings) -> None:
     ) as engine:
         logs = Logs(engine, settings.namespace, settings.query_timeout_s)
         api = Api(logs, verifier, metrics, settings)
-        async with listening(api.application(), settings) as port:
+        async with listening(api.application(), settings, max_line_bytes=_MAX_LINE_BYTES) as port:
             life.ready(port=port)
             await life.stopping.wait()
 

@@ -45,7 +45,7 @@ class Allowed:
             InvalidParameter: naming the first of them.
         """
         seen: set[str] = set()
-        for name in given:
+        for name, _ in given.items():  # of a multidict, `items` alone tells of a name that comes twice
             if name not in self.names:
                 raise InvalidParameter(name[:64], f"parameters are {', '.join(sorted(self.names))}")
             if name in seen:

@@ -96,8 +96,13 @@ def json_response(document: bytes | dict[str, Any], status: int = 200) -> web.Re
 
 
 @asynccontextmanager
-async def listening(app: web.Application, settings: ApiSettings) -> AsyncIterator[int]:
+async def listening(
+    app: web.Application, settings: ApiSettings, *, max_line_bytes: int = 8190
+) -> AsyncIterator[int]:
     """Serve while inside; on leaving, requests at work may end within their time and a second.
+
+    Args:
+        max_line_bytes: of a request's first line; aiohttp answers a longer one with 400, not in our words.
 
     Returns:
         The port.
@@ -109,6 +114,7 @@ async def listening(app: web.Application, settings: ApiSettings) -> AsyncIterato
         app,
         access_log=None,
         handle_signals=False,
+        max_line_size=max_line_bytes,
         shutdown_timeout=settings.request_timeout_s + _SHUTDOWN_OVER_REQUEST_S,
     )
     await runner.setup()
