@@ -38,6 +38,11 @@ def label_characters(width: int) -> int:
     return int((_bars_from(width) - 14) / _CHARACTER_PX)
 
 
+def bars_length(width: int) -> int:
+    """How long the longest bar is in a chart of this width."""
+    return width - _NOTE_PX - _bars_from(width)
+
+
 def specification(rows: Sequence[Row], width: int = WIDTH) -> dict[str, Any]:
     """The chart: rows in the given order, bars from one line on.
 
@@ -78,7 +83,11 @@ def specification(rows: Sequence[Row], width: int = WIDTH) -> dict[str, Any]:
 
 
 def _lengths(width: int) -> dict[str, Any]:
-    scale = {"domain": [0, 1], "range": [_bars_from(width), width - _NOTE_PX], "nice": False}
+    scale = {
+        "domain": [0, 1],
+        "range": [_bars_from(width), _bars_from(width) + bars_length(width)],
+        "nice": False,
+    }
     return {"field": "length", "type": "quantitative", "axis": None, "scale": scale}
 
 
