@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from services.console.charts.label_width import pixels
 from services.console.charts.theme import MUTED
 
 WIDTH, WIDE, ROW = 500, 1_040, 24
-_CHARACTER_PX = 8.2
-"""Of the widest usual sans-serif at the charts' size: who opens the page may have another font than who draws it."""
-_NOTE_PX = 140
+_GAP_PX = 12
 _LEAST_SHARE = 0.006
 """Of the longest bar: what is there has to show."""
 
@@ -21,7 +20,7 @@ class Row:
     """One bar.
 
     Args:
-        label: cut where it is too long.
+        label: short enough for its room.
         number: how long the bar is.
         note: what stands on its right.
         colour: of the bar.
@@ -33,21 +32,16 @@ class Row:
     colour: str
 
 
-def label_characters(width: int) -> int:
-    """How many characters of a label have room in a chart of this width."""
-    return int((_bars_from(width) - 14) / _CHARACTER_PX)
-
-
-def bars_length(width: int) -> int:
-    """How long the longest bar is in a chart of this width."""
-    return width - _NOTE_PX - _bars_from(width)
+def label_room(width: int) -> int:
+    """How many pixels a label has in a chart of this width."""
+    return _bars_from(width) - 10
 
 
 def specification(rows: Sequence[Row], width: int = WIDTH) -> dict[str, Any]:
     """The chart: rows in the given order, bars from one line on.
 
     Args:
-        rows: at least one; labels of at most `label_characters`.
+        rows: at least one; labels within `label_room`.
         width: of the whole chart in pixels.
     """
     largest = max(1, *(row.number for row in rows))
@@ -61,7 +55,7 @@ def specification(rows: Sequence[Row], width: int = WIDTH) -> dict[str, Any]:
         }
         for place, row in enumerate(rows)
     ]
-    label = {"type": "text", "align": "left", "baseline": "middle", "limit": _bars_from(width) - 8}
+    label = {"type": "text", "align": "left", "baseline": "middle"}
     note = {"type": "text", "align": "right", "baseline": "middle", "color": MUTED}
     return {
         "width": width,
@@ -73,7 +67,7 @@ def specification(rows: Sequence[Row], width: int = WIDTH) -> dict[str, Any]:
             {
                 "mark": {"type": "bar", "height": 14},
                 "encoding": {
-                    "x": _lengths(width),
+                    "x": _lengths(width, rows),
                     "color": {"field": "colour", "type": "nominal", "scale": None},
                 },
             },
@@ -82,12 +76,9 @@ def specification(rows: Sequence[Row], width: int = WIDTH) -> dict[str, Any]:
     }
 
 
-def _lengths(width: int) -> dict[str, Any]:
-    scale = {
-        "domain": [0, 1],
-        "range": [_bars_from(width), _bars_from(width) + bars_length(width)],
-        "nice": False,
-    }
+def _lengths(width: int, rows: Sequence[Row]) -> dict[str, Any]:
+    notes = max(sum(map(pixels, row.note)) for row in rows)
+    scale = {"domain": [0, 1], "range": [_bars_from(width), width - notes - _GAP_PX], "nice": False}
     return {"field": "length", "type": "quantitative", "axis": None, "scale": scale}
 
 

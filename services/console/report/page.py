@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 
-from services.console.charts import by_day, over_time, ranking, theme
+from services.console.charts import by_day, label_width, over_time, ranking, theme
 from services.console.charts.ranking import Row
 from services.console.charts.rendering import svg
 from services.console.logs.facets import Counted
@@ -220,7 +220,7 @@ def _bars(name: str, title: str, note: str, rows: Sequence[Row]) -> Card:
 
 
 def _label(one: Counted, width: int) -> str:
-    return words.fitted(words.value(one.value), ranking.label_characters(width)).rstrip()
+    return words.shortened(words.value(one.value), ranking.label_room(width), label_width.pixels)
 
 
 def _note(number: int, total: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 
 from services.console.logs.facets import Value
 from services.console.logs.time_range import TimeRange, written
@@ -69,16 +69,29 @@ def width(text: str) -> int:
 
 def fitted(text: str, cells: int) -> str:
     """The text, cut in its middle where it is too wide, filled up with blanks where it is not wide enough."""
-    if width(text) > cells:
-        tail = _taken(reversed(text), (cells - 1) // 3)[::-1]
-        text = _taken(iter(text), cells - 1 - width(tail)) + ELLIPSIS + tail
+    text = shortened(text, cells, _cells)
     return text + " " * (cells - width(text))
 
 
-def _taken(characters: Iterator[str], cells: int) -> str:
-    found = ""
+def shortened(text: str, room: float, measure: Callable[[str], float]) -> str:
+    """The text, cut in its middle where it is too wide: its end tells paths apart as much as its beginning.
+
+    Args:
+        room: for the text, in the unit of `measure`; enough for an ellipsis.
+        measure: the width of one character.
+    """
+    if sum(map(measure, text)) <= room:
+        return text
+    room -= measure(ELLIPSIS)
+    tail = _taken(reversed(text), room / 3, measure)[::-1]
+    return _taken(text, room - sum(map(measure, tail)), measure) + ELLIPSIS + tail
+
+
+def _taken(characters: Iterable[str], room: float, measure: Callable[[str], float]) -> str:
+    found, used = "", 0.0
     for one in characters:
-        if width(found) + _cells(one) > cells:
+        used += measure(one)
+        if used > room:
             break
         found += one
     return found

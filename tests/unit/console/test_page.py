@@ -8,11 +8,14 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from services.console.charts import by_day, over_time, ranking, theme
+from services.console.charts import by_day, label_width, over_time, ranking, theme
 from services.console.charts.ranking import Row
 from services.console.charts.rendering import svg
 from services.console.logs.histogram import Histogram
+from services.console.report import words
 from services.console.report.page import page
 from tests.unit.console.reports import RANGE, a_report
 
@@ -62,7 +65,7 @@ def test_every_part_is_there_and_has_its_chart() -> None:
     found = seen(page(a_report()))
     assert {attributes["id"] for tag, attributes in found.tags if tag == "section"} == CARDS
     assert sum(tag == "svg" for tag, _ in found.tags) == len(CARDS)
-    words = " ".join(found.texts)
+    said = " ".join(found.texts)
     for expected in (
         "1,480",
         "150",
@@ -71,7 +74,7 @@ def test_every_part_is_there_and_has_its_chart() -> None:
         "web-2",
         "2026-03-01 00:00 to 2026-03-03 00:00 UTC",
     ):
-        assert expected in words
+        assert expected in said
 
 
 def test_no_text_from_a_log_becomes_markup() -> None:
@@ -125,11 +128,17 @@ def test_bars_are_as_long_as_their_numbers() -> None:
     assert lengths[2:] in ([], [0.0])
 
 
-def test_a_label_longer_than_its_column_is_cut_before_the_bars() -> None:
-    for width in (ranking.WIDTH, ranking.WIDE):
-        label = "W" * ranking.label_characters(width)
-        text = svg(ranking.specification([Row(label, 1, "", theme.BARS)], width))
-        assert "…" in text or label in text
+@given(st.text(max_size=300), st.sampled_from([ranking.WIDTH, ranking.WIDE]))
+def test_a_label_is_cut_to_its_room(text: str, width: int) -> None:
+    room = ranking.label_room(width)
+    cut = words.shortened(text, room, label_width.pixels)
+    assert sum(map(label_width.pixels, cut)) <= room
+    assert cut == text or "…" in cut
+
+
+def test_a_label_of_any_characters_can_be_drawn() -> None:
+    for text in ("\U0001f575" * 400, "W" * 400, "e\u0301" * 400, "中" * 400):
+        assert "<svg" in page(a_report([(text, 10, 1)], hosts=[(text, 10, 1)]))
 
 
 def test_over_time_has_a_bar_for_each_class_of_each_step() -> None:
