@@ -9,7 +9,6 @@ from services.console.logs import entries, facets, summary
 from services.console.logs.entries import Position
 from services.console.logs.fields import FACETS
 from services.console.logs.search import Asked
-from services.console.logs.syntax import QuerySyntaxError
 from services.console.logs.time_range import (
     DAY_MS,
     EARLIEST,
@@ -20,6 +19,7 @@ from services.console.logs.time_range import (
     TimeRange,
     milliseconds,
 )
+from services.console.logs.tokens import QuerySyntaxError
 from services.kernel.core import http_parameters
 from services.kernel.core.http_parameters import InvalidParameter
 

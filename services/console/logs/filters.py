@@ -11,8 +11,9 @@ import re
 from typing import Any
 
 from services.console.logs.fields import ANYWHERE, ANYWHERE_WHOLE, FIELDS, STATUS, Kind, LogField
-from services.console.logs.syntax import Clause, Group, Node, Not, QuerySyntaxError, Range, Text, parse
+from services.console.logs.syntax import Clause, Group, Node, Not, parse
 from services.console.logs.time_range import milliseconds
+from services.console.logs.tokens import QuerySyntaxError, Range, Text
 
 MAX_WILDCARDS = 4
 """In one term; each may make OpenSearch look at every term of the field again."""

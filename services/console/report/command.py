@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from services.console.logs.search import Logs
-from services.console.logs.syntax import QuerySyntaxError
 from services.console.logs.time_range import DAY_MS, TimeRange, milliseconds
+from services.console.logs.tokens import QuerySyntaxError
 from services.console.report import page
 from services.console.report.collected import MAX_REPORT_DAYS, Report, collect
 from services.console.report.terminal import MAX_WIDTH, Terminal

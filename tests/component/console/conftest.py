@@ -56,6 +56,9 @@ async def console(
         **local_environment(Engines("", "", "", opensearch=opensearch_endpoint)),
         "CADABRA_NAMESPACE": namespace,
         "CADABRA_JWKS_FILE": str(jwks_file),
+        # A slow moment of the machine is no failure; what happens past the time is a test of its own.
+        "CADABRA_QUERY_TIMEOUT_S": "30",
+        "CADABRA_REQUEST_TIMEOUT_S": "60",
     }
     environment = {name: value for name, value in environment.items() if value}
     headers = {"Authorization": f"Bearer {sign_token('analyst', 'ada')}"}

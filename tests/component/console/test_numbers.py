@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -153,13 +154,8 @@ async def test_percentiles_are_close_to_those_of_all_sizes(console: Console) -> 
     found = (await console.found("/v1/logs/summary"))["bytes"]
     assert found["answers"] == len(sizes)
     for name, percentile in found["percentiles"].items():
-        # An estimate of the value at a rank: its own rank may be off by half a per cent.
-        rank = float(name[1:]) / 100 * len(sizes)
-        low, high = (
-            sizes[min(len(sizes) - 1, max(0, round(rank + off)))]
-            for off in (-0.005 * len(sizes), 0.005 * len(sizes))
-        )
-        assert low <= percentile <= high, name
+        exact = sizes[math.ceil(float(name[1:]) / 100 * len(sizes)) - 1]
+        assert percentile == pytest.approx(exact, rel=0.001), name
 
 
 async def test_visitors_are_close_to_the_different_ones(console: Console) -> None:

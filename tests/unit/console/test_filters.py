@@ -13,7 +13,7 @@ from contracts import catalog
 from contracts.render import opensearch
 from services.console.logs.fields import ANYWHERE, ANYWHERE_WHOLE, FIELDS, Kind
 from services.console.logs.filters import filter_of
-from services.console.logs.syntax import QuerySyntaxError
+from services.console.logs.tokens import QuerySyntaxError
 
 TRANSLATED: list[tuple[str, dict[str, Any]]] = [
     ("", {"match_all": {}}),

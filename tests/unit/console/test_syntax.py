@@ -14,11 +14,9 @@ from services.console.logs.syntax import (
     Group,
     Node,
     Not,
-    QuerySyntaxError,
-    Range,
-    Text,
     parse,
 )
+from services.console.logs.tokens import QuerySyntaxError, Range, Text
 
 
 def shown(node: Node | None) -> str:
