@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import uuid
 
-from aiohttp import web
-
 from services.alarm_notifier.api import Api
 from services.alarm_notifier.delivery import Delivery
 from services.alarm_notifier.delivery_lease import DeliveryLease
@@ -23,6 +21,7 @@ from services.kernel.adapters.dynamodb import DynamoDB
 from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.adapters.sns import Sns
 from services.kernel.core.errors import Misconfigured, MissingResource
+from services.kernel.core.http_api import listening
 from services.kernel.core.lifecycle import Lifecycle, run
 from services.kernel.core.retry import Retry
 from services.kernel.core.tokens import Verifier
@@ -61,20 +60,10 @@ async def serve(life: Lifecycle[Settings], settings: Settings) -> None:
         producer = Producer(kinesis, physical_name(settings.namespace, "rejected"))
         group = _group(settings, kinesis, dynamodb, store, delivery, producer, metrics, worker_id)
         operations = Operations(store, delivery.wake)
-        api = Api(operations, verifier, metrics, settings.max_requests, settings.request_timeout_s)
-        runner = web.AppRunner(
-            api.application(),
-            access_log=None,
-            handle_signals=False,
-            shutdown_timeout=settings.request_timeout_s + 1,
-        )
-        try:
-            port = await _listen(runner, settings)
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(group.run(life.stopping, on_ready=lambda: life.ready(port=port)))
-                tasks.create_task(delivery.run(life.stopping))
-        finally:
-            await runner.cleanup()
+        api = Api(operations, verifier, metrics, settings)
+        async with listening(api.application(), settings) as port, asyncio.TaskGroup() as tasks:
+            tasks.create_task(group.run(life.stopping, on_ready=lambda: life.ready(port=port)))
+            tasks.create_task(delivery.run(life.stopping))
         await producer.drain()
 
 
@@ -144,15 +133,6 @@ def _group(
         metrics=metrics,
         worker_id=worker_id,
     )
-
-
-async def _listen(runner: web.AppRunner, settings: Settings) -> int:
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, settings.host, settings.port).start()
-    except OSError as error:
-        raise Misconfigured(f"cannot listen on {settings.host}:{settings.port}: {error}") from error
-    return int(runner.addresses[0][1])
 
 
 if __name__ == "__main__":

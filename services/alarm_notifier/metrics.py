@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from services.kernel.core.http_api import RequestMetrics
 from services.kernel.core.metrics import counter, gauge, histogram
 from services.kernel.streams.group_metrics import GroupMetrics
 
 _DELAY_BUCKETS_S = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 
 
-class NotifierMetrics(GroupMetrics):
+class NotifierMetrics(GroupMetrics, RequestMetrics):
     """What every consumer shows, what became of incidents, and how messages are delivered."""
 
     service = "alarm_notifier"
@@ -48,8 +49,4 @@ class NotifierMetrics(GroupMetrics):
     )
     last_heartbeat = gauge(
         "last_heartbeat_seconds", "Age of the alarm job's last sign of life; 0 before the first.", unit="s"
-    )
-    requests = counter("requests", "Requests answered.", ("route", "status"), unit="requests")
-    request_s = histogram(
-        "request_seconds", "From the request's head to its whole answer.", ("route",), unit="seconds"
     )

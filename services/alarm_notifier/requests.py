@@ -10,7 +10,9 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from services.kernel.core import http_parameters
 from services.kernel.core.errors import Detail, InvalidRecord
+from services.kernel.core.http_parameters import InvalidParameter, matching
 
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 20
@@ -20,20 +22,10 @@ _T = TypeVar("_T", bound=Struct)
 _INCIDENT_ID = re.compile(r"[0-9a-f]{32}\Z")
 _MESSAGE_ID = re.compile(r"test-[0-9a-f]{32}\Z")
 _SILENCE_ID = re.compile(r"[0-9a-f]{32}\Z")
-_LIMIT = re.compile(r"(100|[1-9][0-9]?)\Z")
 _CURSOR = re.compile(r"[0-9TZ:.-]{24}#([0-9a-f]{32})\Z")
 _AT = re.compile(r"`\$\.?([^`]*)`")
 _PRINTABLE = r"^[^\u0000-\u001f\u007f-\u009f]+\Z"
 _KEY = r"^(total|country:[^\u0000-\u001f\u007f-\u009f]+)\Z"
-
-
-class InvalidParameter(Exception):
-    """A part of the address is not what the specification says."""
-
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(name)
-        self.name = name
-        self.reason = reason
 
 
 class SilenceRequest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -87,23 +79,17 @@ def _fault(words: str) -> Detail:
 
 def incident_id(text: str) -> str:
     """An incident's id in an address."""
-    return _matching("incident_id", _INCIDENT_ID, text, "32 hexadecimal digits")
+    return matching("incident_id", _INCIDENT_ID, text, "32 hexadecimal digits")
 
 
 def message_id(text: str) -> str:
     """A test message's id in an address."""
-    return _matching("message_id", _MESSAGE_ID, text, "the id that a test message was answered with")
+    return matching("message_id", _MESSAGE_ID, text, "the id that a test message was answered with")
 
 
 def silence_id(text: str) -> str:
     """A silence's id in an address."""
-    return _matching("silence_id", _SILENCE_ID, text, "32 hexadecimal digits")
-
-
-def _matching(name: str, pattern: re.Pattern[str], text: str, reason: str) -> str:
-    if pattern.match(text) is None:
-        raise InvalidParameter(name, reason)
-    return text
+    return matching("silence_id", _SILENCE_ID, text, "32 hexadecimal digits")
 
 
 def listed_state(text: str | None) -> str:
@@ -115,9 +101,7 @@ def listed_state(text: str | None) -> str:
 
 def limit(text: str | None) -> int:
     """How many incidents a page holds at most."""
-    if text is None:
-        return DEFAULT_LIMIT
-    return int(_matching("limit", _LIMIT, text, f"a whole number from 1 to {MAX_LIMIT}"))
+    return http_parameters.limit(text, default=DEFAULT_LIMIT, maximum=MAX_LIMIT)
 
 
 def cursor_of(start_key: dict[str, Any] | None) -> str | None:

@@ -1,1 +1,1 @@
-"""What operators and analysts look at."""
+"""The console: where operators and analysts look at what the platform knows."""

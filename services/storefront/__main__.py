@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from aiohttp import web
-
 from services.kernel.adapters.dynamodb import DynamoDB
 from services.kernel.core.errors import Misconfigured, MissingResource
+from services.kernel.core.http_api import listening
 from services.kernel.core.lifecycle import Lifecycle, run
 from services.kernel.core.retry import Retry
 from services.kernel.core.tokens import Verifier
@@ -41,26 +40,10 @@ async def serve(life: Lifecycle[Settings], settings: Settings) -> None:
             raise MissingResource(f"there is no table {table}")
         retry = Retry(cap_s=0.5, budget_s=settings.request_timeout_s * _READ_RETRY_SHARE)
         reader = OrderReader(dynamodb, table, metrics, settings.max_reads, retry)
-        limits = (settings.max_requests, settings.request_timeout_s)
-        api = Api(reader, verifier, secrets.secrets, metrics, *limits)
-        await _answer(life, settings, api.application())
-
-
-async def _answer(life: Lifecycle[Settings], settings: Settings, app: web.Application) -> None:
-    runner = web.AppRunner(app, access_log=None, handle_signals=False)
-    await runner.setup()
-    try:
-        site = web.TCPSite(
-            runner, settings.host, settings.port, shutdown_timeout=settings.request_timeout_s + 1
-        )
-        try:
-            await site.start()
-        except OSError as error:
-            raise Misconfigured(f"cannot listen on {settings.host}:{settings.port}: {error}") from error
-        life.ready(port=runner.addresses[0][1])
-        await life.stopping.wait()
-    finally:
-        await runner.cleanup()
+        api = Api(reader, verifier, secrets.secrets, metrics, settings)
+        async with listening(api.application(), settings) as port:
+            life.ready(port=port)
+            await life.stopping.wait()
 
 
 if __name__ == "__main__":

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from services.kernel.core.metrics import Metrics, counter, gauge, histogram
+from services.kernel.core.http_api import RequestMetrics
+from services.kernel.core.metrics import counter
 
 
-class StorefrontMetrics(Metrics):
+class StorefrontMetrics(RequestMetrics):
     """What was asked, how it was answered, how long it took and what it cost the table."""
 
     service = "storefront"
 
-    requests = counter("requests", "Requests answered.", labels=("route", "status"), unit="requests")
-    request_s = histogram(
-        "request_seconds", "From the request's head to its whole answer.", labels=("route",), unit="seconds"
-    )
-    open_requests = gauge("open_requests", "Requests at work.", unit="requests")
     reads = counter("reads", "Query calls to DynamoDB.", labels=("what",), unit="calls")
     orders_read = counter("orders_read", "Orders united from their parts.", unit="orders")
     skipped_entries = counter(

@@ -1,0 +1,1 @@
+"""Charts: Vega-Lite specifications made from data, and their rendering to SVG."""

@@ -1,0 +1,1 @@
+"""The web servers' logs, asked within bounds: pure, but for `search.py`."""
