@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import lzma
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from bench.logs.hard_lines import HARD_LINES
 
 ROOT = Path(__file__).parents[2]
 REAL = ROOT / "data" / "access_log.xz"
+_LINE = re.compile(r"(\d+\.\d+\.\d+\.)(\d+)( [^\[]*\[[^:]*:\d\d:)\d\d(:.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +33,42 @@ def hard(folder: Path) -> Sample:
     return _written(folder / "hard.log", [line for _, line in HARD_LINES])
 
 
-def repeated(folder: Path, once: Sample, count: int) -> Path:
-    """The lines of a sample over and over until there are `count`; returns the file."""
-    path = folder / f"repeated-{count}.log"
-    whole, rest = divmod(count, len(once.lines))
+def servers(folder: Path, once: Sample, count: int) -> Path:
+    """The logs of as many servers of the site as it takes to have `count` lines, one after another.
+
+    Each server has the lines of the real file, a minute of its own in every hour, and visitors of its own: so seconds
+    and addresses come again as often as in the real file and no oftener, which matters to whoever remembers them.
+
+    Args:
+        count: at most 60 times the lines of the sample.
+    """
+    path = folder / f"servers-{count}.log"
     with path.open("w", encoding="utf-8") as file:
-        text = "".join(f"{line}\n" for line in once.lines)
-        for _ in range(whole):
-            file.write(text)
-        file.writelines(f"{line}\n" for line in once.lines[:rest])
+        for server in range(-(-count // len(once.lines))):
+            lines = once.lines[: count - server * len(once.lines)]
+            file.writelines(f"{of_server(line, server)}\n" for line in lines)
     return path
+
+
+def again(folder: Path, once: Sample, count: int) -> Path:
+    """The very same lines again and again until there are `count`."""
+    path = folder / f"again-{count}.log"
+    lines = itertools.islice(itertools.cycle(once.lines), count)
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def of_server(line: str, server: int) -> str:
+    """A line as this server would have written it.
+
+    Args:
+        line: begins with an IPv4 address and has a time in brackets.
+        server: 0 to 59.
+    """
+    match = _LINE.fullmatch(line)
+    assert match is not None, line
+    network, last, before, after = match.groups()
+    return f"{network}{(int(last) + server) % 256}{before}{server:02}{after}"
 
 
 def _written(path: Path, lines: list[str]) -> Sample:

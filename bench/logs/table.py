@@ -17,6 +17,7 @@ class Scope(Enum):
 
     LOOP = "loop"
     PROCESS = "process"
+    SERVICE = "service"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,15 @@ class Goal:
     title: str
     met: bool
     found: str
+
+
+def compared(results: Sequence[Result]) -> dict[Scope, Result]:
+    """For each scope the one of ours that the others are compared with: the first."""
+    found: dict[Scope, Result] = {}
+    for result in results:
+        if not result.peer:
+            found.setdefault(result.scope, result)
+    return found
 
 
 def row(result: Result, ours: Mapping[Scope, Result], samples: Samples) -> dict[str, Any]:
