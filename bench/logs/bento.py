@@ -25,13 +25,30 @@ def program(engines: Path) -> Path:
     Raises:
         Absent: there is no Go, or the build failed.
     """
-    built = engines / f"bento-{_digest()[:12]}"
+    folder = engines / "bento"
+    built = folder / _digest()[:12]
     if built.exists():
         return built
     if shutil.which("go") is None:
         raise Absent("it is built with Go, and there is no `go` on the PATH")
-    unfinished = engines / f".fetch-bento-{os.getpid()}"
-    command = ["go", "build", "-trimpath", "-ldflags=-s -w", "-o", str(unfinished), "."]
+    folder.mkdir(exist_ok=True)
+    unfinished = folder / f"unfinished-{os.getpid()}"
+    try:
+        _build(unfinished)
+        unfinished.rename(built)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return built
+
+
+def command(bento: Path, pipeline: str, source: Path, output: Path) -> Command:
+    """Read `source` by one of the pipelines, on one thread, and write JSON lines to `output`."""
+    arguments = [str(bento), "-c", str(SOURCES / f"{pipeline}.yaml")]
+    return Command(arguments, {"BENCH_INPUT": str(source), "BENCH_OUTPUT": str(output)})
+
+
+def _build(program: Path) -> None:
+    command = ["go", "build", "-trimpath", "-ldflags=-s -w", "-o", str(program), "."]
     try:
         build = subprocess.run(
             command, cwd=SOURCES, capture_output=True, text=True, timeout=_BUILD_TIMEOUT_S, check=False
@@ -40,14 +57,6 @@ def program(engines: Path) -> Path:
         raise Absent(f"its build took over {_BUILD_TIMEOUT_S} s") from None
     if build.returncode:
         raise Absent(f"`go build` ended with {build.returncode}: {_last_line(build.stderr)}")
-    unfinished.rename(built)
-    return built
-
-
-def command(bento: Path, pipeline: str, source: Path, output: Path) -> Command:
-    """Read `source` by one of the pipelines, on one thread, and write JSON lines to `output`."""
-    arguments = [str(bento), "-c", str(SOURCES / f"{pipeline}.yaml")]
-    return Command(arguments, {"BENCH_INPUT": str(source), "BENCH_OUTPUT": str(output)})
 
 
 def _digest() -> str:

@@ -76,14 +76,17 @@ def environment() -> dict[str, str]:
 
 
 def _start(command: Command, output: int, error: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        command.arguments,
-        env={**environment(), **command.environment},
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=error,
-        preexec_fn=die_with_parent,
-    )
+    try:
+        return subprocess.Popen(
+            command.arguments,
+            env={**environment(), **command.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=error,
+            preexec_fn=die_with_parent,
+        )
+    except OSError as reason:
+        raise RuntimeError(f"{command.arguments[0]} does not start: {reason}") from None
 
 
 def _reap(process: subprocess.Popen[bytes], deadline_s: float) -> tuple[int, float, float]:
