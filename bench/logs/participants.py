@@ -14,6 +14,7 @@ from bench.logs.absence import Absent
 from bench.logs.process import Command
 from bench.logs.reference import Expected, right
 from bench.logs.rounds import Make, Timed, of_loop, of_process
+from bench.logs.shipping import ship
 from bench.logs.table import Scope
 from deploy.local.engines.fetch import FetchFailed
 
@@ -29,7 +30,7 @@ class Participant:
     """One way to read a log.
 
     Args:
-        scope: a loop times itself; of a process everything counts, its start-up too.
+        scope: a loop times itself; of a process everything counts, its start-up too; a service is up already.
         share: of the lines, for who would take too long.
         timed: measures one round.
         write: the command whose output is judged; None where nobody looks.
@@ -63,7 +64,7 @@ def by_line(translate: outputs.Translate) -> Judge:
 
 
 def ours() -> list[Participant]:
-    """Our parser: as the loop of the shipper and as a command, with and without enrichment."""
+    """Our parser: as the loop of the shipper and as a command, with and without enrichment; and the whole shipper."""
     judge = by_line(outputs.contract)
     loop, command = of_loop(_loop), of_process(_parse)
     enriched_loop, enriched = of_loop(partial(_loop, kinds=ENRICHMENT)), partial(_parse, kinds=ENRICHMENT)
@@ -75,6 +76,7 @@ def ours() -> list[Participant]:
         Participant(
             "ours, command, with both", Scope.PROCESS, of_process(enriched), judge, enriched, peer=False
         ),
+        Participant("ours, service to Kinesis", Scope.SERVICE, ship, peer=False, share=0.4),
     ]
 
 
