@@ -8,11 +8,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from bench.logs.absence import Absent
+from bench.logs.absence import Absent, last_line
 from bench.logs.process import Command
 
 VERSION = "1.10.0"
-SOURCES = Path(__file__).parent / "bento"
+SOURCES = Path(__file__).parent / "bento_go"
 _BUILD_TIMEOUT_S = 900
 
 
@@ -56,14 +56,9 @@ def _build(program: Path) -> None:
     except subprocess.TimeoutExpired:
         raise Absent(f"its build took over {_BUILD_TIMEOUT_S} s") from None
     if build.returncode:
-        raise Absent(f"`go build` ended with {build.returncode}: {_last_line(build.stderr)}")
+        raise Absent(f"`go build` ended with {build.returncode}: {last_line(build.stderr)}")
 
 
 def _digest() -> str:
     names = ("go.mod", "go.sum", "main.go")
     return hashlib.sha256(b"\0".join((SOURCES / name).read_bytes() for name in names)).hexdigest()
-
-
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1][:200] if lines else "no message"

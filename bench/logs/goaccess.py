@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.logs.absence import Absent
+from bench.logs.absence import Absent, last_line
 from bench.logs.process import Command
 from bench.logs.reference import Expected
 from deploy.local.engines import debian
@@ -24,7 +24,7 @@ def program() -> debian.Program:
     try:
         return debian.ensure("goaccess")
     except FetchFailed as failure:
-        raise Absent(str(failure).splitlines()[0]) from None
+        raise Absent(last_line(str(failure))) from None
 
 
 def command(goaccess: debian.Program, source: Path, output: Path) -> Command:

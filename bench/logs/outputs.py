@@ -1,14 +1,34 @@
-"""What each participant writes for a line, brought to the fields that are compared. Pure."""
+"""What each participant writes for a line, brought to the fields that are compared."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from bench.logs.reference import Found, Reading, text, time_ms
+from bench.logs.reference import Expected, Found, Reading, right, text, time_ms
 
 Translate = Callable[[Mapping[str, Any]], Reading]
+Judge = Callable[[Path, Sequence[Expected]], int]
+"""Says how many lines of an output are right."""
+
+
+def by_line(translate: Translate) -> Judge:
+    """A judge of outputs that have one line for each line of the input, in order.
+
+    Raises:
+        RuntimeError: raised by the judge where it has more or fewer.
+    """
+
+    def judge(output: Path, wanted: Sequence[Expected]) -> int:
+        written = output.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        if len(written) != len(wanted):
+            raise RuntimeError(f"{len(written)} lines were written for {len(wanted)}")
+        read = (found(line, translate) for line in written)
+        return sum(right(one, other) for one, other in zip(wanted, read, strict=True))
+
+    return judge
 
 
 def found(output: str, translate: Translate) -> Found:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from bench.consumer import participants as peers
 from bench.logs import bento, goaccess, lines, outputs
-from bench.logs.absence import Absent
+from bench.logs.absence import Absent, last_line, present
 from bench.logs.process import Command
-from bench.logs.reference import Expected, right
 from bench.logs.rounds import Make, Timed, of_loop, of_process
 from bench.logs.shipping import ship
 from bench.logs.table import Scope
@@ -21,8 +21,6 @@ from deploy.local.engines.fetch import FetchFailed
 ENGINES = lines.ROOT / ".engines"
 ENRICHMENT = ("user_agent", "country")
 APACHELOGS, CLFPARSER = "apachelogs 0.6.1, parse", "clfparser 0.3, parse"
-
-Judge = Callable[[Path, Sequence[Expected]], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ class Participant:
     name: str
     scope: Scope
     timed: Timed
-    judge: Judge | None = None
+    judge: outputs.Judge | None = None
     write: Make | None = None
     share: float = 1.0
     peer: bool = True
@@ -50,22 +48,9 @@ class Participant:
     source: Callable[[Path, lines.Sample, int], Path] = lines.servers
 
 
-def by_line(translate: outputs.Translate) -> Judge:
-    """A judge of outputs that have one line for each line of the input, in order."""
-
-    def judge(output: Path, wanted: Sequence[Expected]) -> int:
-        written = output.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-        if len(written) != len(wanted):
-            raise RuntimeError(f"{output}: {len(written)} lines for {len(wanted)}")
-        found = (outputs.found(line, translate) for line in written)
-        return sum(right(one, other) for one, other in zip(wanted, found, strict=True))
-
-    return judge
-
-
 def ours() -> list[Participant]:
     """Our parser: as the loop of the shipper and as a command, with and without enrichment; and the whole shipper."""
-    judge = by_line(outputs.contract)
+    judge = outputs.by_line(outputs.contract)
     loop, command = of_loop(_loop), of_process(_parse)
     enriched_loop, enriched = of_loop(partial(_loop, kinds=ENRICHMENT)), partial(_parse, kinds=ENRICHMENT)
     return [
@@ -98,18 +83,13 @@ def others() -> tuple[list[Participant], dict[str, str]]:
     Returns:
         the peers, and for each that is absent its name and why.
     """
-    found: list[Participant] = []
-    absent: dict[str, str] = {}
-    for names, make in (
-        ((f"GoAccess {goaccess.VERSION}",), _goaccess),
-        ((f"Bento {bento.VERSION}, regex", f"Bento {bento.VERSION}, grok"), _bento),
-        ((APACHELOGS, CLFPARSER), _python),
-    ):
-        try:
-            found += make(*names)
-        except Absent as reason:
-            absent |= dict.fromkeys(names, str(reason))
-    return found, absent
+    return present(
+        [
+            ([f"GoAccess {goaccess.VERSION}"], _goaccess),
+            ([f"Bento {bento.VERSION}, regex", f"Bento {bento.VERSION}, grok"], _bento),
+            ([APACHELOGS, CLFPARSER], _python),
+        ]
+    )
 
 
 def _goaccess(name: str) -> list[Participant]:
@@ -122,21 +102,28 @@ def _bento(*names: str) -> list[Participant]:
     built = bento.program(ENGINES)
     regex, grok = partial(bento.command, built, "regex"), partial(bento.command, built, "grok")
     return [
-        Participant(names[0], Scope.PROCESS, of_process(regex), by_line(outputs.plain), regex, share=0.2),
-        Participant(names[1], Scope.PROCESS, of_process(grok), by_line(outputs.grok), grok, share=0.04),
+        Participant(
+            names[0], Scope.PROCESS, of_process(regex), outputs.by_line(outputs.plain), regex, share=0.2
+        ),
+        Participant(
+            names[1], Scope.PROCESS, of_process(grok), outputs.by_line(outputs.grok), grok, share=0.04
+        ),
     ]
 
 
 def _python(*names: str) -> list[Participant]:
     try:
-        peers.set_up()
-    except FetchFailed as error:
-        raise Absent(str(error).splitlines()[0]) from None
+        with redirect_stdout(sys.stderr):  # what it says is no part of the table
+            peers.set_up()
+    except FetchFailed as failure:
+        raise Absent(last_line(str(failure))) from None
     found = []
     for name in names:
         read = partial(_library, name.split()[0])
         write = partial(read, write=True)
-        found.append(Participant(name, Scope.LOOP, of_loop(read), by_line(outputs.plain), write, share=0.1))
+        found.append(
+            Participant(name, Scope.LOOP, of_loop(read), outputs.by_line(outputs.plain), write, share=0.1)
+        )
     return found
 
 

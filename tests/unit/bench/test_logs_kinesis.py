@@ -6,7 +6,7 @@ import base64
 import json
 
 from bench.logs.kinesis import entries_in
-from services.kernel.streams.aggregation import aggregate
+from services.kernel.streams.aggregation import Member, aggregate
 
 ENTRY = b'{"@timestamp":"2015-05-17T10:05:03.000Z","event":{"original":"{\\"@timestamp\\":1}"}}'
 
@@ -17,6 +17,6 @@ def _put(*records: bytes) -> bytes:
 
 
 def test_entries_are_counted_within_records_and_aggregates() -> None:
-    packed = aggregate([("a/0", ENTRY, None)] * 3)
+    packed = aggregate([Member("a/0", ENTRY)] * 3)
     assert entries_in(_put(packed, ENTRY)) == 4
     assert entries_in(_put()) == 0

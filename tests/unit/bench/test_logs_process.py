@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.logs import bento
-from bench.logs.absence import Absent
+from bench.logs.absence import Absent, last_line, present
 from bench.logs.process import Command, run
 
 
@@ -35,3 +35,19 @@ def test_without_go_bento_is_absent_and_says_so(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Absent, match="no `go` on the PATH"):
         bento.program(tmp_path)
+
+
+def test_who_is_absent_is_named_with_the_reason_and_the_rest_goes_on() -> None:
+    def absent(*names: str) -> list[str]:
+        raise Absent(f"no {len(names)} of them")
+
+    found, reasons = present(
+        [(["a"], lambda name: [name]), (["b", "c"], absent), (["d"], lambda name: [name])]
+    )
+    assert found == ["a", "d"]
+    assert reasons == {"b": "no 2 of them", "c": "no 2 of them"}
+
+
+def test_the_reason_is_one_line() -> None:
+    assert last_line("first\nE: no such package\n\n") == "E: no such package"
+    assert last_line("") == "no message"

@@ -134,3 +134,12 @@ def test_a_part_of_a_servers_log_is_its_beginning(tmp_path: Any) -> None:
     real = lines.real(tmp_path)
     whole = lines.servers(tmp_path, real, 20_000).read_text(encoding="utf-8")
     assert whole.startswith(lines.servers(tmp_path, real, 12_345).read_text(encoding="utf-8"))
+
+
+def test_an_output_is_judged_line_by_line(tmp_path: Any) -> None:
+    output = tmp_path / "output.json"
+    output.write_text(f'{{"address":"192.0.2.7"}}\n{CUT_OFF}\n', encoding="utf-8")
+    judge = outputs.by_line(outputs.plain)
+    assert judge(output, [expected(LINE), expected(CUT_OFF)]) == 1
+    with pytest.raises(RuntimeError, match="2 lines were written for 1"):
+        judge(output, [expected(LINE)])

@@ -1,4 +1,4 @@
-module cadabra/bench/logs/bento
+module cadabra/bench/logs/bento_go
 
 go 1.24
 
