@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 LOCAL := $(PYTHON) -m deploy.local
 SETUP := @deploy/local/prerequisites.sh && PYTHONDONTWRITEBYTECODE=1 python3.11 -m deploy.local.setup
 
-.PHONY: help setup ready up down status logs token demo backtest test bench-consumer mutants check format lock clean flink-package
+.PHONY: help setup ready up down status logs token demo backtest test bench-consumer bench-logs mutants check format lock clean flink-package
 
 help: ## list the commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ test: ready ## run the tests (TIER=unit|simulation|suites|component|fault|system
 
 bench-consumer: ready ## our consumer group beside async-kinesis: cost, take-over, reshard, loss (QUICK=1, JSON=1)
 	@$(PYTHON) -m bench.consumer $(if $(QUICK),--quick) $(if $(JSON),--json)
+
+bench-logs: ready ## our log parser beside GoAccess, Bento and Python libraries: lines right, CPU (QUICK=1, JSON=1)
+	@$(PYTHON) -m bench.logs $(if $(QUICK),--quick) $(if $(JSON),--json)
 
 flink-package: ready ## the zip of the alarm job for Managed Service for Apache Flink
 	@$(PYTHON) -m deploy.local.flink_package
