@@ -12,10 +12,11 @@ import sys
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from deploy.local import control, demo_alarms, demo_orders, processes
+from deploy.local import control, demo_alarms, demo_logs, demo_orders, processes
 from deploy.local.layout import Layout
 from deploy.local.section import Context, Section
 from deploy.local.state import RunState
@@ -24,6 +25,7 @@ from deploy.local.target import LEDGER_NAME, Target
 SECTIONS: dict[str, Callable[[Context], Coroutine[Any, Any, Section]]] = {
     "alarms": demo_alarms.run,  # first: what follows is a surge by itself, and would hold the incident open
     "orders": demo_orders.run,
+    "logs": demo_logs.run,
 }
 """What the demonstration shows, in order; `--only` chooses one."""
 
@@ -62,8 +64,8 @@ def start_fresh(say: Callable[[str], None]) -> Target:
     layout = Layout.current()
     say("The engines keep everything in memory: what an earlier run stored here is gone now.")
     control.down(layout, say)
-    gone = [layout.folder / LEDGER_NAME, *layout.order_files.glob("*.csv"), *layout.baselines.glob("*.json")]
-    for left in gone:
+    gone = [layout.order_files.glob("*.csv"), layout.web_logs.glob("*.log"), layout.baselines.glob("*.json")]
+    for left in [layout.folder / LEDGER_NAME, *chain(*gone)]:
         left.unlink(missing_ok=True)
     control.up(layout, say)
     return Target.current(layout)

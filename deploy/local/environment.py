@@ -86,6 +86,8 @@ class Maker:
         words = {
             "keys": self._layout.keys,
             "order_files": self._layout.order_files,
+            "web_logs": self._layout.web_logs,
+            "log_positions": self._layout.log_positions,
             "flink": self._layout.flink,
             "baselines": self._layout.baselines,
         }

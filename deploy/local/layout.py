@@ -68,6 +68,16 @@ class Layout:
         return self.folder / "order-files"
 
     @property
+    def web_logs(self) -> Path:
+        """Where web servers of this machine write the access logs that are shipped."""
+        return self.folder / "web-logs"
+
+    @property
+    def log_positions(self) -> Path:
+        """How far this run's shipper is in each log file."""
+        return self.folder / "log-positions"
+
+    @property
     def flink(self) -> Path:
         """Checkpoints of the Flink jobs of this run, and what else they write."""
         return self.folder / "flink"
@@ -108,7 +118,7 @@ class Layout:
 
     def make(self) -> None:
         """Create the folders; what belongs to the owner alone is closed to others."""
-        for folder in (self.folder, self.logs, self.run, self.order_files):
+        for folder in (self.folder, self.logs, self.run, self.order_files, self.web_logs):
             folder.mkdir(parents=True, exist_ok=True)
         self.keys.mkdir(mode=0o700, exist_ok=True)
 

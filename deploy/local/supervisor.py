@@ -83,8 +83,9 @@ class Supervisor:
         return 1 if failure else 0
 
     async def _start(self) -> None:
-        # Snapshots speak of positions in streams that were lost with the engines of the run that took them.
-        shutil.rmtree(self._layout.flink, ignore_errors=True)
+        # They speak of streams that were lost with the engines of the run that wrote them.
+        for positions in (self._layout.flink, self._layout.log_positions):
+            shutil.rmtree(positions, ignore_errors=True)
         async with asyncio.TaskGroup() as group:
             for name in self._plan.engines:
                 group.create_task(self._start_engine(name))

@@ -38,7 +38,9 @@ class Target:
     alarm_notifier: str
     webhook_receiver: str
     alarm_job: str
+    console: str
     dynamodb: str
+    opensearch: str
     namespace: str
     sender_token: str
     operator_token: str
@@ -66,7 +68,9 @@ class Target:
             alarm_notifier=services["alarm_notifier"]["url"],
             webhook_receiver=services["webhook_receiver"]["url"],
             alarm_job=services["order_rate_alarm"]["metrics_url"],
+            console=services["console"]["url"],
             dynamodb=endpoints["engines"]["dynamodb"]["url"],
+            opensearch=endpoints["engines"]["opensearch"]["url"],
             namespace=endpoints["namespace"],
             sender_token=tokens["sender"],
             operator_token=tokens["operator"],
@@ -78,6 +82,11 @@ class Target:
     def order_history(self) -> str:
         """The physical name of the order store."""
         return f"{self.namespace}-order_history"
+
+    @property
+    def access_logs(self) -> str:
+        """The names of the search indices, as a pattern."""
+        return f"{self.namespace}-access-logs-*"
 
     @property
     def ledger_file(self) -> Path:
