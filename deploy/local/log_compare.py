@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,13 +91,18 @@ def says(document: dict[str, Any], line: Written) -> bool:
     return all(access_log.value(document, name) == value for name, value in said.items())
 
 
-async def documents(search: OpenSearch, indices: str, path: str) -> AsyncIterator[dict[str, Any]]:
-    """All documents of one file, page by page, in the order of the file."""
+def documents(search: OpenSearch, indices: str, path: str) -> AsyncIterator[dict[str, Any]]:
+    """All documents of one file, in the order of the file."""
+    return pages(search, indices, {"term": {"log.file.path": path}})
+
+
+async def pages(search: OpenSearch, indices: str, query: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    """All documents that a query finds, asked for page by page."""
     after: list[Any] | None = None
     while True:
         body: dict[str, Any] = {
             "size": _PAGE,
-            "query": {"term": {"log.file.path": path}},
+            "query": query,
             "sort": ["generation", "log.offset", "index_day"],
             **({"search_after": after} if after else {}),
         }
