@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 from services.kernel.adapters.opensearch import OpenSearch
 
+from contracts import catalog
 from deploy.local import access_log, log_compare
 from services.kernel import provision
 from services.kernel.adapters.dynamodb import DynamoDB
@@ -104,7 +105,7 @@ async def stage(
             DynamoDB.open(engines.dynamodb, REGION) as dynamodb,
             OpenSearch.open(engine.url, REGION) as search,
         ):
-            await provision.provision(kinesis, dynamodb, namespace)
+            await provision.provision(kinesis, dynamodb, namespace, catalog.load(), shards=2)
             settings = {"log_shipper": shipper, "log_indexer": {**where, "CADABRA_LEASE_TIME_S": "3"}}
             found = Stage(start_service, engine, search, f"{namespace}-access-logs-*", settings)
             await found.bring_up("log_indexer")
@@ -171,8 +172,7 @@ async def all_documents(stage: Stage) -> AsyncIterator[dict[str, Any]]:
 
 async def load(server: Apache, rng: random.Random) -> int:
     """Ask for pages at a steady rate, each under a name of its own; how many requests were answered."""
-    started, answered = time.monotonic(), 0
-    number = 0
+    started, number = time.monotonic(), 0
 
     async def one(number: int) -> bool:
         path = "/" if number % 3 else "/missing"
@@ -191,8 +191,7 @@ async def load(server: Apache, rng: random.Random) -> int:
             waiting.add(asyncio.create_task(one(number)))
             number += 1
             await asyncio.sleep(max(0.0, started + number / REQUESTS_PER_S - time.monotonic()))
-        answered = sum(await asyncio.gather(*waiting))
-    return answered
+        return sum(await asyncio.gather(*waiting))
 
 
 async def every(period_s: float, act: Any, until: asyncio.Task[Any]) -> None:
