@@ -15,8 +15,8 @@ import pytest
 
 from services.kernel.tail.state_file import SLOTS
 from tests import processes
-from tests.component.shipper_path import ShipperPath, line, shipper_path
 from tests.component.order_path import until
+from tests.component.shipper_path import ShipperPath, line, shipper_path
 from tests.conftest import StartService
 from tests.engines import Engines, local_environment
 from tests.fault import faults

@@ -62,8 +62,14 @@ def ours() -> list[plan.Service]:
 def test_every_service_that_has_a_folder_runs() -> None:
     folders = {path.parent.name for path in (ROOT / "services").glob("*/__main__.py")}
 
-    assert {service.name for service in ours()} == folders
+    assert {service.name for service in ours() if not service.arguments} == folders
     assert {service.module for service in ours()} == {f"services.{name}" for name in folders}
+
+
+def test_a_command_of_a_service_that_stays_is_named_after_both() -> None:
+    for service in ours():
+        command = {"maintain": "maintenance"}[service.arguments[0]] if service.arguments else ""
+        assert service.name == "_".join(filter(None, [service.module.rpartition(".")[2], command]))
 
 
 def test_every_job_that_has_a_folder_runs() -> None:
@@ -74,11 +80,12 @@ def test_every_job_that_has_a_folder_runs() -> None:
 
 
 def test_every_service_of_the_contracts_runs() -> None:
-    streams, tables = catalog.load().streams.values(), catalog.load().tables.values()
+    whole = catalog.load()
+    streams, tables, indices = whole.streams.values(), whole.tables.values(), whole.indices.values()
     named = {name for stream in streams for name in (*stream.producers, *stream.consumers)}
-    named |= {name for table in tables for name in (*table.writers, *table.readers)}
+    named |= {name for place in (*tables, *indices) for name in (*place.writers, *place.readers)}
 
-    assert {service.name for service in ours()} == {
+    assert {service.name for service in ours() if not service.arguments} == {
         name for name in named if (ROOT / "services" / name / "__main__.py").is_file()
     }
 
