@@ -140,7 +140,7 @@ def _follow(layout: Layout, process: subprocess.Popen[bytes], say: Say) -> RunSt
             if unit.state in (state.READY, state.ENDED, state.FAILED) and unit.name not in told:
                 told.add(unit.name)
                 where = f"  {unit.url}" if unit.url else ""
-                say(f"{time.monotonic() - started:6.1f} s  {unit.name:<18} {unit.state}{where}")
+                say(f"{time.monotonic() - started:6.1f} s  {unit.name:<24} {unit.state}{where}")
         if ended or (run is not None and run.state == state.UP):
             return run
         time.sleep(_POLL_S)

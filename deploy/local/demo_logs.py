@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from services.kernel.adapters.opensearch import OpenSearch
-
-from deploy.local import access_log, log_compare, log_freshness
+from deploy.local import access_log, environment, log_compare, log_freshness
 from deploy.local.access_log import Written
-from deploy.local.environment import cloud
 from deploy.local.layout import ROOT
 from deploy.local.log_compare import LogReport
 from deploy.local.log_freshness import LogFreshness
 from deploy.local.section import Context, Section
 from deploy.local.target import Target
+from services.kernel.adapters.opensearch import OpenSearch
 
 PATIENCE_S = 60.0
 """How long no further document may come, before what is not there counts as missing."""
@@ -29,6 +28,7 @@ REPORT_DAYS = ("2015-05-17", "2015-05-20")
 async def run(context: Context) -> Section:
     """Ships the recorded log and live lines, compares, measures, and draws the report."""
     target, say = context.target, context.say
+    os.environ.update(environment.cloud())
     say(f"Putting the recorded access log ({access_log.DATA_LINES:,} lines) where the shipper looks.")
     sample = target.layout.web_logs / "recorded.log"
     written = await asyncio.to_thread(put, sample)
@@ -62,7 +62,7 @@ async def until_indexed(target: Target, files: Sequence[Path], lines: int) -> No
     """Wait until so many documents of these files can be found, or until no more come."""
     query = {"query": {"terms": {"log.file.path": [str(file) for file in files]}}}
     count, moved = -1, time.monotonic()
-    async with OpenSearch.open(target.opensearch, "us-east-1") as search:
+    async with OpenSearch.open(target.opensearch, environment.REGION) as search:
         while count < lines and time.monotonic() - moved < PATIENCE_S:
             now = await search.count(target.access_logs, query)
             if now != count:
@@ -78,15 +78,15 @@ def draw(target: Target, page: Path) -> list[str]:
     """
     first, last = REPORT_DAYS
     command = [sys.executable, "-m", "services.console", "report", "--from", first, "--to", last]
-    environment = {
-        **cloud(),
+    settings = {
+        **environment.cloud(),
         "CADABRA_OPENSEARCH_ENDPOINT": target.opensearch,
         "CADABRA_NAMESPACE": target.namespace,
     }
     drawn = subprocess.run(
         [*command, "--html", str(page)],
         cwd=ROOT,
-        env=environment,
+        env=settings,
         capture_output=True,
         text=True,
         check=False,

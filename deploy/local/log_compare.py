@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.kernel.adapters.opensearch import OpenSearch
-
 from deploy.local import access_log
 from deploy.local.access_log import Written
+from deploy.local.environment import REGION
 from deploy.local.target import Target
+from services.kernel.adapters.opensearch import OpenSearch
 
 _PAGE = 5_000
 _EXAMPLES = 5
@@ -54,7 +54,7 @@ async def compare(target: Target, written: Sequence[Written]) -> LogReport:
     report = LogReport(written=len(written))
     by_place = {(line.path, line.offset): line for line in written}
     seen: Counter[tuple[str, int]] = Counter()
-    async with OpenSearch.open(target.opensearch, "us-east-1") as search:
+    async with OpenSearch.open(target.opensearch, REGION) as search:
         await search.refresh(target.access_logs)
         for path in sorted({line.path for line in written}):
             async for document in documents(search, target.access_logs, path):

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from services.kernel.adapters.opensearch import OpenSearch
-
+from deploy.local.environment import REGION
 from deploy.local.target import Target
+from services.kernel.adapters.opensearch import OpenSearch
 
 LINES = 10_000
 RATE_PER_S = 1_000
@@ -67,7 +67,7 @@ async def measure(target: Target, lines: int = LINES, rate_per_s: int = RATE_PER
     run = uuid.uuid4().hex[:8]
     file = target.layout.web_logs / f"freshness-{run}.log"
     written: dict[str, float] = {}
-    async with OpenSearch.open(target.opensearch, "us-east-1") as search:
+    async with OpenSearch.open(target.opensearch, REGION) as search:
         looking = asyncio.create_task(
             _look(search, target.access_logs, run, written, -(-lines // SAMPLED_EVERY))
         )

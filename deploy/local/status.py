@@ -165,6 +165,6 @@ def _text(value: float | None, unit: str) -> str:
 
 
 def _line(*cells: str) -> str:
-    widths = (18, 11, 8, 10, 6, 8, 8, 9, 8)
+    widths = (24, 11, 8, 10, 6, 8, 8, 9, 8)
     padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=False)]
     return " ".join([*padded, cells[-1]])

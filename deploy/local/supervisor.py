@@ -86,6 +86,7 @@ class Supervisor:
         # They speak of streams that were lost with the engines of the run that wrote them.
         for positions in (self._layout.flink, self._layout.log_positions):
             shutil.rmtree(positions, ignore_errors=True)
+            positions.mkdir()
         async with asyncio.TaskGroup() as group:
             for name in self._plan.engines:
                 group.create_task(self._start_engine(name))

@@ -34,6 +34,12 @@ NAME = "log_shipper"
 _LOCK_RETRY_S = 0.5
 # The shipper bounds what is open; the producer holds that and its overhead, so that it never refuses.
 _PRODUCER_FACTOR = 2
+# A stream that is slow gets few calls at a time and time to answer them: what is put again too soon only adds to its
+# work, and nobody waits here who would rather give up.
+_CALLS_IN_FLIGHT = 4
+_CALL_BYTES = 1024 * 1024
+_ANSWER_TIMEOUT_S = 30.0
+_PUT_TIMEOUT_S = 120.0
 
 log = logs.get("main")
 T = TypeVar("T")
@@ -111,7 +117,10 @@ async def _serve(
 ) -> None:
     stream = physical_name(settings.namespace, "access-logs")
     async with Kinesis.open(
-        settings.kinesis_endpoint, settings.region, data_plane=settings.data_plane
+        settings.kinesis_endpoint,
+        settings.region,
+        read_timeout_s=_ANSWER_TIMEOUT_S,
+        data_plane=settings.data_plane,
     ) as kinesis:
         status = await _unless_stopped(Retry().call(lambda: kinesis.stream_status(stream)), life.stopping)
         if life.stopping.is_set():
@@ -119,7 +128,15 @@ async def _serve(
         if status is None:
             raise MissingResource(f"stream {stream}")
         pending = _PRODUCER_FACTOR * settings.max_open_bytes
-        producer = Producer(kinesis, stream, max_pending_bytes=pending, metrics=metrics)
+        producer = Producer(
+            kinesis,
+            stream,
+            max_bytes=_CALL_BYTES,
+            max_pending_bytes=pending,
+            in_flight=_CALLS_IN_FLIGHT,
+            put_timeout_s=_PUT_TIMEOUT_S,
+            metrics=metrics,
+        )
         pace = Pace(settings.poll_interval_s, settings.max_open_bytes, settings.stop_timeout_s / 2)
         shipper = Shipper(files, encoder, producer, metrics, pace, clock=time.monotonic, now=present_time)
         life.ready()
