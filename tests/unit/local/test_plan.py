@@ -83,7 +83,8 @@ def test_every_service_of_the_contracts_runs() -> None:
     whole = catalog.load()
     streams, tables, indices = whole.streams.values(), whole.tables.values(), whole.indices.values()
     named = {name for stream in streams for name in (*stream.producers, *stream.consumers)}
-    named |= {name for place in (*tables, *indices) for name in (*place.writers, *place.readers)}
+    named |= {name for table in tables for name in (*table.writers, *table.readers)}
+    named |= {name for index in indices for name in (*index.writers, *index.readers)}
 
     assert {service.name for service in ours() if not service.arguments} == {
         name for name in named if (ROOT / "services" / name / "__main__.py").is_file()
