@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,16 @@ def test_a_busy_file_does_not_starve_the_others(world: World) -> None:
     paths = [Path(chunk.generation.path).name for chunk in world.unacknowledged]
     assert "zz.log" in paths[:2]
     assert sum(chunk.size_bytes for chunk in world.unacknowledged) < 200_000 + 65_536
+
+
+def test_turns_go_on_over_looks(world: World) -> None:
+    for n in range(10):
+        world.append(f"{n}.log", (b"%d" % n) * 99 + b"\n" + b"y" * 99 + b"\n" * 1_000_000)
+    for _ in range(30):
+        world.look()
+        world.now += 0.01
+        world.unacknowledged += world.files.read(1)  # as little as the stream takes
+    assert set(Counter(chunk.generation.path for chunk in world.unacknowledged).values()) == {3}
 
 
 def test_the_age_of_the_oldest_unread_byte(world: World) -> None:
