@@ -118,6 +118,22 @@ def test_thousands_of_files_with_few_descriptors(tmp_path: Path) -> None:
     assert len(world.generations()) == 1500
 
 
+def test_a_closed_file_that_is_renamed_between_look_and_read(tmp_path: Path) -> None:
+    world = World(tmp_path, limits={"max_open_files": 1})
+    for name in "ab":
+        world.append(f"{name}.log", "".join(f"{name} {line}\n" for line in lines(0, 3)).encode() + b"half")
+    world.look()
+    for name in "ab":
+        (world.logs / f"{name}.log").rename(world.logs / f"{name}.log.1")
+    world.read()
+    world.turn(2)
+    assert len(world.texts()) == 6
+    world.settle()
+    world.settle()
+    assert len(world.texts()) == 8
+    assert world.files.counts.file_errors == 0
+
+
 def test_past_the_bound_new_files_wait_and_are_told(tmp_path: Path) -> None:
     world = World(tmp_path, pattern="*.log", limits={"max_files": 2})
     for name in "abc":
