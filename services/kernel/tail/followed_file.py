@@ -133,7 +133,7 @@ class FollowedFile:
         """Opens it under this name and proves that it has the bytes that were read; no effect where it is open.
 
         Returns:
-            False where the name leads to another file by now: look again.
+            False where the name leads to another file by now, or to none: look again.
 
         Raises:
             ContentChanged: the inode is the same and the bytes are not; it is closed.
@@ -141,7 +141,10 @@ class FollowedFile:
         """
         if self.fd >= 0:
             return True
-        fd = open_for_reading(path)
+        try:
+            fd = open_for_reading(path)
+        except FileNotFoundError:
+            return False
         try:
             if Key.of(os.fstat(fd)) != self.key:
                 os.close(fd)

@@ -143,7 +143,9 @@ class FollowedFiles:
         for file in list(self._known.by_key.values()):
             self._settle(file, now)
         self._saver.save()
-        self._turns = deque(one for one in self._known.by_key.values() if one.has_more(self._saver.failing))
+        more = [one for one in self._known.by_key.values() if one.has_more(self._saver.failing)]
+        more.sort(key=lambda one: one.last_read)  # whose turn did not come since the last look is first
+        self._turns = deque(more)
 
     def read(self, max_bytes: int) -> list[Chunk]:
         """Reads on, one block of each file in turn; [] once everything that the last look saw was read.

@@ -77,8 +77,10 @@ class Rotations:
             raise ContentChanged(file.path)
         if file.fd < 0 and not self._found(file, sight):
             return False
-        if file.fd < 0:
-            return True  # nothing new in it
+        if file.fd < 0:  # nothing new in it
+            if sight is not None:
+                self._note_names(file, sight, 1, now)
+            return True
         status = os.fstat(file.fd)
         if status.st_size < file.known_bytes or (status.st_mtime_ns != file.changed_ns and not file.intact()):
             raise ContentChanged(file.path)
@@ -93,7 +95,8 @@ class Rotations:
         """Opens a closed file where there is something new in it; False where it is nowhere."""
         if sight is not None:
             paths: tuple[str, ...] = sight.paths
-            if file.verified and (sight.size_bytes, sight.changed_ns) == (file.size_bytes, file.changed_ns):
+            same = (sight.size_bytes, sight.changed_ns) == (file.size_bytes, file.changed_ns)
+            if file.verified and same and not file.unreadable:
                 return True
         elif file.verified and file.generation.finished:
             return True  # a rotated one outside the globs, closed to make room for others

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,22 @@ def test_thousands_of_files_with_few_descriptors(tmp_path: Path) -> None:
     assert len(world.generations()) == 1500
 
 
+def test_a_closed_file_that_is_renamed_between_look_and_read(tmp_path: Path) -> None:
+    world = World(tmp_path, limits={"max_open_files": 1})
+    for name in "ab":
+        world.append(f"{name}.log", "".join(f"{name} {line}\n" for line in lines(0, 3)).encode() + b"half")
+    world.look()
+    for name in "ab":
+        (world.logs / f"{name}.log").rename(world.logs / f"{name}.log.1")
+    world.read()
+    world.turn(2)
+    assert len(world.texts()) == 6
+    world.settle()
+    world.settle()
+    assert len(world.texts()) == 8
+    assert world.files.counts.file_errors == 0
+
+
 def test_past_the_bound_new_files_wait_and_are_told(tmp_path: Path) -> None:
     world = World(tmp_path, pattern="*.log", limits={"max_files": 2})
     for name in "abc":
@@ -138,6 +155,16 @@ def test_a_busy_file_does_not_starve_the_others(world: World) -> None:
     paths = [Path(chunk.generation.path).name for chunk in world.unacknowledged]
     assert "zz.log" in paths[:2]
     assert sum(chunk.size_bytes for chunk in world.unacknowledged) < 200_000 + 65_536
+
+
+def test_turns_go_on_over_looks(world: World) -> None:
+    for n in range(10):
+        world.append(f"{n}.log", (b"%d" % n) * 99 + b"\n" + b"y" * 99 + b"\n" * 1_000_000)
+    for _ in range(30):
+        world.look()
+        world.now += 0.01
+        world.unacknowledged += world.files.read(1)  # as little as the stream takes
+    assert set(Counter(chunk.generation.path for chunk in world.unacknowledged).values()) == {3}
 
 
 def test_the_age_of_the_oldest_unread_byte(world: World) -> None:
