@@ -22,6 +22,7 @@ _COMBINED = re.compile(
     r'(?P<address>\S+) \S+ \S+ \[[^\]]+\] "(?P<request>(?:[^"\\]|\\.)*)" (?P<status>\d{3}) (?P<size>\d+|-) '
     r'"(?P<referrer>(?:[^"\\]|\\.)*)" "(?P<agent>(?:[^"\\]|\\.)*)"'
 )
+_ESCAPE = re.compile(r"\\(.)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,16 @@ def reading(text: str) -> dict[str, Any] | None:
         "http.request.referrer": match["referrer"],
         "user_agent.original": match["agent"],
     }
-    return {field: None if value == "-" else value for field, value in said.items()}
+    return {field: None if value == "-" else _unquoted(value) for field, value in said.items()}
+
+
+def _unquoted(value: Any) -> Any:
+    """A text with its quotes as they were sent; every other escape stays as Apache wrote it."""
+    return (
+        _ESCAPE.sub(lambda pair: pair[1] if pair[1] == '"' else pair[0], value)
+        if isinstance(value, str)
+        else value
+    )
 
 
 def value(document: dict[str, Any], field: str) -> Any:

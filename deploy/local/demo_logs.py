@@ -22,7 +22,7 @@ from services.kernel.adapters.opensearch import OpenSearch
 PATIENCE_S = 60.0
 """How long no further document may come, before what is not there counts as missing."""
 LOOK_EVERY_S = 0.2
-REPORT_DAYS = ("2015-05-17", "2015-05-20")
+REPORT_DAYS = ("2015-05-17", "2015-05-21")
 
 
 async def run(context: Context) -> Section:

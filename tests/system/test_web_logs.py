@@ -93,12 +93,14 @@ async def stage(
 ) -> AsyncIterator[Stage]:
     """Streams, an OpenSearch of the test's own, a shipper and an indexer."""
     logs = tmp_path / "logs"
-    logs.mkdir()
+    positions = tmp_path / "positions"
+    for folder in (logs, positions):
+        folder.mkdir()
     with one_started("opensearch", tmp_path) as engine:
         where = {"CADABRA_OPENSEARCH_ENDPOINT": engine.url}
         shipper = {
             "CADABRA_LOG_GLOBS": f"{logs}/access.log,{logs}/hostile.log",
-            "CADABRA_STATE_FOLDER": str(tmp_path / "positions"),
+            "CADABRA_STATE_FOLDER": str(positions),
             "CADABRA_HOST_NAME": "web-1",
         }
         async with (
@@ -136,7 +138,7 @@ async def test_every_line_of_an_apache_is_one_document_whatever_is_killed(stage:
     for document in documents:
         assert log_compare.says(document, written[document["url"]["original"]])
     assert len({(one["generation"], one["log"]["offset"]) for one in documents}) == len(documents)
-    assert len({one["generation"] for one in documents}) == len(files)
+    assert len({one["generation"] for one in documents}) == sum(file.stat().st_size > 0 for file in files)
 
 
 async def test_hostile_lines_are_kept_and_harm_nothing(stage: Stage) -> None:
