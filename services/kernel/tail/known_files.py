@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from services.kernel.core import logs
 from services.kernel.tail.followed_file import Chunk, FollowedFile, open_for_reading
-from services.kernel.tail.generations import HEAD_BYTES, Generation, Key, is_of
+from services.kernel.tail.generations import HEAD_BYTES, Generation, Key, is_of, tells_apart
 from services.kernel.tail.limits import TailCounts, TailLimits
 
 _MAX_GONE = 256
@@ -107,8 +107,12 @@ class KnownFiles:
             return
         self.count_lost(file, file.size_bytes - file.read_offset, how)
         last = file.last_words()
-        if last is not None:
+        if last is None:
+            return
+        if tells_apart(file.head):
             self.last_words.append(last)
+        else:  # so little that a copy with the whole line would not have been known for one
+            self.count_lost(file, last.lines[0].size_bytes, how)
 
     def count_lost(self, file: FollowedFile, size_bytes: int, how: str) -> None:
         """Says that so many bytes of a file were seen and cannot be read any more; 0 or less says nothing."""

@@ -15,7 +15,7 @@ import pytest
 from services.kernel.tail.generations import Key
 from tests.unit.tail.following import GRACE_S, QUIET_S, World
 
-SEEDS = range(150)
+SEEDS = range(200)
 STEPS = 60
 NAMES = ("a.log", "b.log", "c.log")
 

@@ -362,6 +362,15 @@ def test_half_a_line_waits_for_its_end(world: World) -> None:
     assert world.texts() == ["first half, second half"]
 
 
+def test_half_a_line_that_is_whole_in_a_copy_is_sent_whole_alone(world: World) -> None:
+    world.append("access.log", b"first half, ")
+    world.turn(2)
+    world.append("access.log", b"second half\n")
+    world.copy_truncate("access.log", "access.log.1")
+    world.settle()
+    assert world.texts() == ["first half, second half"]
+
+
 def test_half_a_line_of_a_rotated_file_is_taken_for_whole_once_it_is_quiet(world: World) -> None:
     world.append("access.log", b"whole\nhalf")
     world.turn(2)
