@@ -47,9 +47,11 @@ def recorded() -> bytes:
 def lines(path: Path, content: bytes) -> Iterator[Written]:
     """The lines of a file with this content."""
     offset = 0
-    for line in content.splitlines(keepends=True):
-        yield Written(str(path), offset, line.rstrip(b"\n").decode("utf-8", "backslashreplace"))
-        offset += len(line)
+    for line in content.removesuffix(b"\n").split(
+        b"\n"
+    ):  # `splitlines` would end a line at a carriage return
+        yield Written(str(path), offset, line.decode("utf-8", "backslashreplace"))
+        offset += len(line) + 1
 
 
 def reading(text: str) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ from deploy.local.log_freshness import LogFreshness
 from deploy.local.section import Context, Section
 from deploy.local.target import Target
 from services.kernel.adapters.opensearch import OpenSearch
+from services.kernel.core.retry import Retry
 
 PATIENCE_S = 60.0
 """How long no further document may come, before what is not there counts as missing."""
@@ -62,9 +63,10 @@ async def until_indexed(target: Target, files: Sequence[Path], lines: int) -> No
     """Wait until so many documents of these files can be found, or until no more come."""
     query = {"query": {"terms": {"log.file.path": [str(file) for file in files]}}}
     count, moved = -1, time.monotonic()
+    retry = Retry(cap_s=0.5, budget_s=PATIENCE_S)  # an index that has just been made may not answer yet
     async with OpenSearch.open(target.opensearch, environment.REGION) as search:
         while count < lines and time.monotonic() - moved < PATIENCE_S:
-            now = await search.count(target.access_logs, query)
+            now = await retry.call(lambda: search.count(target.access_logs, query))
             if now != count:
                 count, moved = now, time.monotonic()
             await asyncio.sleep(LOOK_EVERY_S)

@@ -14,6 +14,7 @@ from typing import Any
 from deploy.local.environment import REGION
 from deploy.local.target import Target
 from services.kernel.adapters.opensearch import OpenSearch
+from services.kernel.core.retry import Retry
 
 LINES = 10_000
 RATE_PER_S = 1_000
@@ -117,8 +118,11 @@ async def _look(
         "_source": ["url.path"],
         "query": {"prefix": {"url.path": f"/freshness/{run}/{_MARK}/"}},
     }
+    retry = Retry(
+        cap_s=LOOK_EVERY_S, budget_s=DEADLINE_S
+    )  # an index that has just been made may not answer yet
     while len(found) < wanted:
-        answer = await search.search(indices, body, timeout_s=DEADLINE_S)
+        answer = await retry.call(lambda: search.search(indices, body, timeout_s=DEADLINE_S))
         now = time.monotonic()
         for hit in answer["hits"]["hits"]:
             found.setdefault(hit["_source"]["url"]["path"], now)
