@@ -62,7 +62,7 @@ def start_fresh(say: Callable[[str], None]) -> Target:
         NotUp: it did not start.
     """
     layout = Layout.current()
-    say("The engines keep everything in memory: what an earlier run stored here is gone now.")
+    say("The engines start empty: what an earlier run stored here is gone now.")
     control.down(layout, say)
     gone = [layout.order_files.glob("*.csv"), layout.web_logs.glob("*.log"), layout.baselines.glob("*.json")]
     for left in [layout.folder / LEDGER_NAME, *chain(*gone)]:

@@ -8,8 +8,8 @@ import pytest
 
 from services.kernel.core.errors import Misconfigured
 from services.kernel.core.settings import load, markdown
-from services.log_shipper.__main__ import line_encoder, tail_limits
 from services.log_shipper.metrics import ShipperMetrics
+from services.log_shipper.serving import line_encoder, tail_limits
 from services.log_shipper.settings import Settings
 
 README = (Path(__file__).parents[3] / "services/log_shipper/README.md").read_text("utf-8")
