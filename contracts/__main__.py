@@ -74,7 +74,8 @@ def _check(options: argparse.Namespace) -> int:
     if not found:
         counts = (
             f"{len(loaded.contracts)} contracts, {len(loaded.streams)} streams, {len(loaded.tables)} tables, "
-            f"{len(loaded.indices)} indices, {len(loaded.topics)} topics"
+            f"{len(loaded.indices)} indices, {len(loaded.topics)} topics, {len(loaded.landings)} landings, "
+            f"{len(loaded.lake_tables)} lake tables, {len(loaded.warehouse_tables)} warehouse tables"
         )
         print(f"contracts: {counts}: all is well")
     return FOUND if found else OK

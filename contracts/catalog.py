@@ -1,4 +1,4 @@
-"""Reads every contract, stream, table, index and topic of this folder into one catalogue, or refuses it as a whole."""
+"""Reads every contract of this folder and every place of its records into one catalogue, or refuses it as a whole."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Protocol, TypeVar
 
-from contracts import profile
+from contracts import lake, profile
+from contracts.lake import LakeTable, Landing, WarehouseTable
 from contracts.model import (
     Contract,
     Date,
@@ -25,13 +26,27 @@ from contracts.model import (
     Topic,
 )
 from contracts.profile import ProfileError
+from contracts.values import Values
 
 ROOT = Path(__file__).resolve().parent
 OPERATOR = "operator"
 """The one reader that is a person: tools run by hand."""
-_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _T = TypeVar("_T")
 _TEMPLATE_FIELD = re.compile(r"\{([a-z0-9_]+)\}")
+
+
+class Place(Protocol):
+    """Where records of one contract flow or rest."""
+
+    @property
+    def contract(self) -> str:
+        """The contract's name."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """The contract's version."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -40,7 +55,8 @@ class Catalog:
 
     Args:
         contracts: by name and version.
-        streams, tables, topics, indices: by logical name, without the namespace.
+        streams, tables, topics, indices, landings, lake_tables, warehouse_tables: by logical name, without the
+            namespace of a deployment.
     """
 
     contracts: Mapping[tuple[str, int], Contract]
@@ -48,9 +64,12 @@ class Catalog:
     tables: Mapping[str, Table]
     topics: Mapping[str, Topic] = field(default_factory=dict)
     indices: Mapping[str, SearchIndex] = field(default_factory=dict)
+    landings: Mapping[str, Landing] = field(default_factory=dict)
+    lake_tables: Mapping[str, LakeTable] = field(default_factory=dict)
+    warehouse_tables: Mapping[str, WarehouseTable] = field(default_factory=dict)
 
-    def contract_of(self, place: Stream | SearchIndex) -> Contract:
-        """The contract of a stream's records, or an index's documents."""
+    def contract_of(self, place: Place) -> Contract:
+        """The contract of a place's records: a stream's, an index's, a landing's, a table's of lake or warehouse."""
         return self.contracts[place.contract, place.version]
 
     def parties(self) -> set[str]:
@@ -60,8 +79,14 @@ class Catalog:
             names.update(stream.producers, stream.consumers)
         for table in self.tables.values():
             names.update(table.writers, table.readers)
-        for index in self.indices.values():
-            names.update(index.writers, index.readers)
+        resting: list[SearchIndex | Landing | LakeTable | WarehouseTable] = [
+            *self.indices.values(),
+            *self.landings.values(),
+            *self.lake_tables.values(),
+            *self.warehouse_tables.values(),
+        ]
+        for place in resting:
+            names.update(place.writers, place.readers)
         for topic in self.topics.values():
             names.update(topic.publishers)
         return names
@@ -78,15 +103,26 @@ def load(root: Path = ROOT) -> Catalog:
         for path in sorted((root / "schemas").glob("*/*.json"))
         for contract in [_contract(path)]
     }
-    streams = {path.stem: _read(path, _stream) for path in sorted((root / "streams").glob("*.toml"))}
-    tables = {path.stem: _read(path, _table) for path in sorted((root / "tables").glob("*.toml"))}
-    topics = {path.stem: _read(path, _topic) for path in sorted((root / "topics").glob("*.toml"))}
-    indices = {path.stem: _read(path, _search_index) for path in sorted((root / "indices").glob("*.toml"))}
-    catalog = Catalog(contracts, streams, tables, topics, indices)
-    for stream in streams.values():
+    catalog = Catalog(
+        contracts,
+        streams=_all(root / "streams", _stream),
+        tables=_all(root / "tables", _table),
+        topics=_all(root / "topics", _topic),
+        indices=_all(root / "indices", _search_index),
+        landings=_all(root / "landing", lake.landing),
+        lake_tables=_all(root / "lake", lake.lake_table),
+        warehouse_tables=_all(root / "warehouse", lake.warehouse_table),
+    )
+    for stream in catalog.streams.values():
         _hold_stream(stream, catalog)
-    for index in indices.values():
+    for index in catalog.indices.values():
         _hold_index(index, catalog)
+    for landing in catalog.landings.values():
+        _contract_there(f"landing/{landing.name}.toml", landing, catalog)
+    for table in catalog.lake_tables.values():
+        _hold_columns(f"lake/{table.name}.toml", table, lake.hold_lake_table, catalog)
+    for stored in catalog.warehouse_tables.values():
+        _hold_columns(f"warehouse/{stored.name}.toml", stored, lake.hold_warehouse_table, catalog)
     return catalog
 
 
@@ -110,75 +146,18 @@ def _contract(path: Path) -> Contract:
     return profile.contract(path.parent.name, int(path.stem), json.loads(path.read_text("utf-8")))
 
 
+def _all(folder: Path, build: Callable[[str, Values], _T]) -> dict[str, _T]:
+    return {path.name.removesuffix(".toml"): _read(path, build) for path in sorted(folder.glob("*.toml"))}
+
+
 def _read(path: Path, build: Callable[[str, Values], _T]) -> _T:
     try:
         values = Values(tomllib.loads(path.read_text("utf-8")))
-        built = build(path.stem, values)
+        built = build(path.name.removesuffix(".toml"), values)
         values.end()
     except (ValueError, tomllib.TOMLDecodeError) as error:
         raise ProfileError(f"{path.parent.name}/{path.name}: {error}") from None
     return built
-
-
-class Values:
-    """The keys of one TOML table, each taken once; what nobody took is an error."""
-
-    def __init__(self, values: dict[str, Any]) -> None:
-        self._values = dict(values)
-
-    def text(self, key: str, *allowed: str) -> str:
-        """Take a text, one of `allowed` if any are given."""
-        value = self._take(key, str)
-        if not value.strip() or (allowed and value not in allowed):
-            raise ProfileError(f"{key} must be {' or '.join(allowed) or 'a text'}")
-        return str(value)
-
-    def optional(self, key: str) -> str | None:
-        """Take a text that may be left out."""
-        return self.text(key) if key in self._values else None
-
-    def number(self, key: str, low: int, high: int) -> int:
-        """Take a whole number from `low` to `high`."""
-        value = self._take(key, int)
-        if isinstance(value, bool) or not low <= value <= high:
-            raise ProfileError(f"{key} must be {low} to {high}")
-        return int(value)
-
-    def names(self, key: str) -> tuple[str, ...]:
-        """Take a list of different names, at least one."""
-        value = self._take(key, list)
-        if (
-            not value
-            or len(set(value)) != len(value)
-            or not all(_NAME.fullmatch(str(name)) for name in value)
-        ):
-            raise ProfileError(f"{key} must be a list of different names")
-        return tuple(value)
-
-    def table(self, key: str) -> Values:
-        """Take a table of its own."""
-        return Values(self._take(key, dict))
-
-    def tables(self, key: str) -> list[Values]:
-        """Take a list of tables that may be left out."""
-        return [Values(value) for value in self._take(key, list)] if key in self._values else []
-
-    def has(self, key: str) -> bool:
-        """Say whether the key is there and not taken yet."""
-        return key in self._values
-
-    def end(self) -> None:
-        """Refuse what nobody took."""
-        if self._values:
-            raise ProfileError(f"unknown: {', '.join(sorted(self._values))}")
-
-    def _take(self, key: str, kind: type) -> Any:
-        if key not in self._values:
-            raise ProfileError(f"{key} is missing")
-        value = self._values.pop(key)
-        if not isinstance(value, kind):
-            raise ProfileError(f"{key} must be a {kind.__name__}")
-        return value
 
 
 def _stream(stem: str, values: Values) -> Stream:
@@ -253,9 +232,7 @@ def _index(values: Values) -> Index:
 
 def _hold_stream(stream: Stream, catalog: Catalog) -> None:
     place = f"streams/{stream.name}.toml"
-    contract = catalog.contracts.get((stream.contract, stream.version))
-    if contract is None:
-        raise ProfileError(f"{place}: there is no contract {stream.contract}/{stream.version}")
+    contract = _contract_there(place, stream, catalog)
     for name in _TEMPLATE_FIELD.findall(stream.partition_key) or [""]:
         if not any(field.name == name and _is_key_part(field) for field in contract.struct.fields):
             raise ProfileError(f"{place}: partition_key must name required string fields of the contract")
@@ -265,13 +242,29 @@ def _hold_stream(stream: Stream, catalog: Catalog) -> None:
 
 def _hold_index(index: SearchIndex, catalog: Catalog) -> None:
     place = f"indices/{index.name}.toml"
-    contract = catalog.contracts.get((index.contract, index.version))
-    if contract is None:
-        raise ProfileError(f"{place}: there is no contract {index.contract}/{index.version}")
+    contract = _contract_there(place, index, catalog)
     days = (field for field in contract.struct.fields if isinstance(field.type, Date) and field.required)
     if index.day_field not in {field.name for field in days}:
         raise ProfileError(f"{place}: day_field must name a required date of the contract")
 
 
+_P = TypeVar("_P", bound=Place)
+
+
+def _hold_columns(file: str, place: _P, hold: Callable[[_P, Contract], None], catalog: Catalog) -> None:
+    contract = _contract_there(file, place, catalog)
+    try:
+        hold(place, contract)
+    except ProfileError as error:
+        raise ProfileError(f"{file}: {error}") from None
+
+
+def _contract_there(file: str, place: Place, catalog: Catalog) -> Contract:
+    contract = catalog.contracts.get((place.contract, place.version))
+    if contract is None:
+        raise ProfileError(f"{file}: there is no contract {place.contract}/{place.version}")
+    return contract
+
+
 def _is_key_part(field: Field) -> bool:
-    return field.required and not field.nullable and isinstance(field.type, String)
+    return field.always and isinstance(field.type, String)

@@ -40,7 +40,7 @@ def _strangers(catalog: Catalog, repository: Path) -> Iterator[str]:
     for party in sorted(catalog.parties() - services - jobs - {OPERATOR}):
         yield f"{party} writes or reads, but is no folder in services/, flink_jobs/ or spark_jobs/"
     for service in sorted(services - catalog.parties()):
-        yield f"services/{service} neither writes nor reads a stream, a table, an index or a topic"
+        yield f"services/{service} neither writes nor reads anywhere"
 
 
 def _folders(parent: Path) -> set[str]:

@@ -11,9 +11,9 @@ from contracts.catalog import Catalog
 from contracts.compatibility import breaks
 from contracts.model import Contract
 from contracts.profile import ProfileError
-from contracts.render import docs, flink, opensearch
+from contracts.render import docs, flink, glue, opensearch, redshift, spark
 
-RENDERERS = (docs.pages, flink.render, opensearch.render)
+RENDERERS = (docs.pages, flink.render, glue.render, opensearch.render, redshift.render, spark.render)
 RELEASED = "released"
 
 

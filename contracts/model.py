@@ -9,6 +9,8 @@ from functools import cached_property
 
 INT32 = (-(2**31), 2**31 - 1)
 INT64 = (-(2**63), 2**63 - 1)
+MAX_COMMENT = 255
+"""Source: the comment of a column of the AWS Glue Data Catalog, in characters."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,22 @@ class Field:
     description: str
     unit: str | None = None
     search: str = "exact"
+
+    @property
+    def always(self) -> bool:
+        """Whether every record has a value here."""
+        return self.required and not self.nullable
+
+    @property
+    def described(self) -> str:
+        """What it means, and its unit."""
+        return f"{self.description} Unit: {self.unit}." if self.unit else self.description
+
+    @property
+    def comment(self) -> str:
+        """The same, as long as a column's comment may be."""
+        text = self.described
+        return text if len(text) <= MAX_COMMENT else text[: MAX_COMMENT - 1] + "…"
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
-from contracts.catalog import OPERATOR, Catalog
+from contracts.catalog import OPERATOR, Catalog, Place
+from contracts.lake import LakeTable, Landing, WarehouseTable
 from contracts.model import (
     Array,
     Contract,
@@ -34,7 +36,7 @@ def pages(catalog: Catalog) -> Mapping[str, str]:
 def render(catalog: Catalog) -> str:
     """Write the page."""
     lines = [
-        "# Catalogue of contracts, streams, tables, indices and topics",
+        "# Catalogue of contracts and the places of their records",
         "",
         "Generated from `contracts/` by `python -m contracts render`. Do not edit: `check` fails on a difference.",
         "",
@@ -55,6 +57,15 @@ def render(catalog: Catalog) -> str:
         "## Indices",
         "",
         *[line for index in catalog.indices.values() for line in _search_index(index)],
+        "## Landing",
+        "",
+        *[line for landing in catalog.landings.values() for line in _landing(landing)],
+        "## Lake",
+        "",
+        *[line for table in catalog.lake_tables.values() for line in _lake_table(table)],
+        "## Warehouse",
+        "",
+        *[line for table in catalog.warehouse_tables.values() for line in _warehouse_table(table)],
         "## Topics",
         "",
         *[line for topic in catalog.topics.values() for line in _topic(topic)],
@@ -68,29 +79,62 @@ def render(catalog: Catalog) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+@dataclass(frozen=True)
+class _Flow:
+    """One place with those before and behind it; `shape` is how the diagram draws it."""
+
+    kind: str
+    name: str
+    shape: tuple[str, str]
+    before: tuple[str, ...]
+    behind: tuple[str, ...]
+    holds: str = ""
+
+    @property
+    def node(self) -> str:
+        return f"{self.kind}_{self.name}".replace("-", "_").replace(" ", "_").replace(".", "_")
+
+
+def _flows(catalog: Catalog) -> Iterator[_Flow]:
+    for stream in catalog.streams.values():
+        shape = ('[/"', '"/]')
+        yield _Flow("stream", stream.name, shape, stream.producers, stream.consumers, _record(stream))
+    for table in catalog.tables.values():
+        yield _Flow("table", table.name, ("[(", ")]"), table.writers, table.readers)
+    for index in catalog.indices.values():
+        yield _Flow("index", index.name, ('[["', '"]]'), index.writers, index.readers, _record(index))
+    for landing in catalog.landings.values():
+        yield _Flow(
+            "landing", landing.name, ('[("', '")]'), landing.writers, landing.readers, _record(landing)
+        )
+    for lake in catalog.lake_tables.values():
+        yield _Flow("lake table", lake.name, ('[("', '")]'), lake.writers, lake.readers, _record(lake))
+    for stored in catalog.warehouse_tables.values():
+        yield _Flow(
+            "warehouse table", stored.name, ('[("', '")]'), stored.writers, stored.readers, _record(stored)
+        )
+    for topic in catalog.topics.values():
+        yield _Flow("topic", topic.name, (">", "]"), topic.publishers, ())
+
+
+def _record(place: Place) -> str:
+    return f"{place.contract}/{place.version}"
+
+
 def _flow_as_text(catalog: Catalog) -> Iterator[str]:
     rows = [
         (
-            ", ".join(stream.producers),
-            f"stream {stream.name} ({stream.contract}/{stream.version})",
-            stream.consumers,
+            ", ".join(flow.before),
+            f"{flow.kind} {flow.name}" + (f" ({flow.holds})" if flow.holds else ""),
+            ", ".join(flow.behind or ("people",)),
         )
-        for stream in catalog.streams.values()
-    ] + [
-        (", ".join(table.writers), f"table {table.name}", table.readers) for table in catalog.tables.values()
-    ]
-    rows += [
-        (", ".join(index.writers), f"index {index.name} ({index.contract}/{index.version})", index.readers)
-        for index in catalog.indices.values()
-    ]
-    rows += [
-        (", ".join(topic.publishers), f"topic {topic.name}", ("people",)) for topic in catalog.topics.values()
+        for flow in _flows(catalog)
     ]
     left = max((len(row[0]) for row in rows), default=0)
     middle = max((len(row[1]) for row in rows), default=0)
     yield "```text"
     for writers, place, readers in rows:
-        yield f"{writers:>{left}} --> {place:<{middle}} --> {', '.join(readers)}"
+        yield f"{writers:>{left}} --> {place:<{middle}} --> {readers}"
     yield "```"
 
 
@@ -99,28 +143,12 @@ def _flow_as_diagram(catalog: Catalog) -> Iterator[str]:
     yield "flowchart LR"
     for party in sorted(catalog.parties()):
         yield f"  {party}([{party}])" if party == OPERATOR else f"  {party}[{party}]"
-    for stream in catalog.streams.values():
-        node = f"stream_{stream.name}".replace("-", "_")
-        yield f'  {node}[/"{stream.name}: {stream.contract}/{stream.version}"/]'
-        yield from _arrows(node, stream.producers, stream.consumers)
-    for table in catalog.tables.values():
-        node = f"table_{table.name}"
-        yield f"  {node}[({table.name})]"
-        yield from _arrows(node, table.writers, table.readers)
-    for index in catalog.indices.values():
-        node = f"index_{index.name}".replace("-", "_")
-        yield f'  {node}[["{index.name}: {index.contract}/{index.version}"]]'
-        yield from _arrows(node, index.writers, index.readers)
-    for topic in catalog.topics.values():
-        node = f"topic_{topic.name}".replace("-", "_")
-        yield f"  {node}>{topic.name}]"
-        yield from _arrows(node, topic.publishers, ())
+    for flow in _flows(catalog):
+        opened, closed = flow.shape
+        yield f"  {flow.node}{opened}{flow.name}{f': {flow.holds}' if flow.holds else ''}{closed}"
+        yield from (f"  {party} --> {flow.node}" for party in flow.before)
+        yield from (f"  {flow.node} --> {party}" for party in flow.behind)
     yield "```"
-
-
-def _arrows(node: str, before: Iterable[str], after: Iterable[str]) -> Iterator[str]:
-    yield from (f"  {party} --> {node}" for party in before)
-    yield from (f"  {node} --> {party}" for party in after)
 
 
 def _stream(stream: Stream) -> Iterator[str]:
@@ -177,6 +205,58 @@ def _search_index(index: SearchIndex) -> Iterator[str]:
             ("a document is found after", f"{index.refresh_interval_s} s"),
             ("writers", _names(index.writers)),
             ("readers", _names(index.readers)),
+        ],
+    )
+
+
+def _landing(landing: Landing) -> Iterator[str]:
+    yield f"### {landing.prefix}"
+    yield ""
+    yield landing.description
+    yield ""
+    yield from _grid(
+        ("what", "value"),
+        [
+            ("row", f"`{_record(landing)}`"),
+            ("keys go on with", f"`{landing.partition}=2026-11-27T05/`"),
+            ("writers", _names(landing.writers)),
+            ("readers", _names(landing.readers)),
+        ],
+    )
+
+
+def _lake_table(table: LakeTable) -> Iterator[str]:
+    yield f"### {table.name}"
+    yield ""
+    yield table.description
+    yield ""
+    yield from _grid(
+        ("what", "value"),
+        [
+            ("row", f"`{_record(table)}`"),
+            ("identity", _names(table.identity)),
+            ("partition", f"`{table.partition}`" if table.partition else "none"),
+            ("sorted by", _names(table.sort) or "nothing"),
+            ("writers", _names(table.writers)),
+            ("readers", _names(table.readers)),
+        ],
+    )
+
+
+def _warehouse_table(table: WarehouseTable) -> Iterator[str]:
+    yield f"### {table.name} (warehouse)"
+    yield ""
+    yield table.description
+    yield ""
+    yield from _grid(
+        ("what", "value"),
+        [
+            ("row", f"`{_record(table)}`"),
+            ("identity", _names(table.identity)),
+            ("lies", f"{table.dist_style} `{table.dist_key}`" if table.dist_key else table.dist_style),
+            ("sorted by", _names(table.sort_keys) or "nothing"),
+            ("writers", _names(table.writers)),
+            ("readers", _names(table.readers)),
         ],
     )
 

@@ -58,10 +58,8 @@ def _stream(stream: Stream, catalog: Catalog) -> str:
 
 def _column(field: Field) -> str:
     """One column; what every record has is NOT NULL, so that a sink refuses a record without it."""
-    always = field.required and not field.nullable
-    described = f"{field.description} Unit: {field.unit}." if field.unit else field.description
-    comment = described.replace("'", "''")
-    return f"`{field.name}` {sql_type(field.type)}{' NOT NULL' if always else ''} COMMENT '{comment}'"
+    comment = field.described.replace("'", "''")
+    return f"`{field.name}` {sql_type(field.type)}{' NOT NULL' if field.always else ''} COMMENT '{comment}'"
 
 
 def sql_type(type_: Type) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from contracts import catalog
 
+PLACES = ("streams", "tables", "topics", "indices", "landing", "lake", "warehouse")
 PARTIES = (
     "services/order_ingest",
     "services/order_file_ingest",
@@ -18,8 +19,10 @@ PARTIES = (
     "services/log_shipper",
     "services/log_indexer",
     "services/console",
+    "services/lake_writer",
     "services/kernel",
     "flink_jobs/order_rate_alarm",
+    "spark_jobs/warehouse",
 )
 
 
@@ -27,7 +30,7 @@ PARTIES = (
 def copied(tmp_path: Path) -> Path:
     """The folder of contracts inside a repository that has every service's and job's folder, and nothing else."""
     root = tmp_path / "contracts"
-    for part in ("schemas", "streams", "tables", "topics", "indices", "examples", "generated"):
+    for part in ("schemas", *PLACES, "examples", "generated"):
         shutil.copytree(catalog.ROOT / part, root / part)
     for party in PARTIES:
         (tmp_path / party).mkdir(parents=True)

@@ -35,7 +35,10 @@ def run(root: Path, *arguments: str) -> int:
 def test_check_is_green_on_a_complete_copy(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing stale, nothing broken: 0 and one line."""
     assert run(copied, "check") == 0, capsys.readouterr().err
-    assert "4 contracts, 4 streams, 5 tables, 1 indices, 1 topics: all is well" in capsys.readouterr().out
+    assert (
+        "11 contracts, 4 streams, 5 tables, 1 indices, 1 topics, 2 landings, 7 lake tables, 5 warehouse tables: "
+        "all is well"
+    ) in capsys.readouterr().out
 
 
 def add_service(root: Path, name: str) -> None:
@@ -149,6 +152,8 @@ def test_the_page_names_every_field_stream_and_table() -> None:
 
 def test_release_keeps_what_is_compatible(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A new optional field is released, and from then on cannot be removed."""
+    run(copied, "release")  # contracts that are new may still change as they like
+    capsys.readouterr()
     field = {"type": "boolean", "description": "Whether it is a present."}
     schema(copied, lambda s: s["properties"].update(gift=field))
     assert run(copied, "release") == 0
@@ -203,9 +208,10 @@ def test_the_module_runs_from_the_shell() -> None:
     assert subprocess.run([sys.executable, "-m", "contracts"], capture_output=True).returncode == 2
 
 
+# Records of streams alone have a hot path; rows of files and tables are never decoded one by one.
 EXAMPLES = [
     pytest.param(contract.name, contract.version, example, id=f"{contract.name}-{example.path.name}")
-    for contract in catalog.load().contracts.values()
+    for contract in map(catalog.load().contract_of, catalog.load().streams.values())
     for example in examples.load(contract, catalog.ROOT)
 ]
 

@@ -160,9 +160,18 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
 }
 
 
-@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.title)
+FLOWING = {
+    contract.title: contract for contract in map(catalog.load().contract_of, catalog.load().streams.values())
+}
+
+
+@pytest.mark.parametrize("contract", FLOWING.values(), ids=FLOWING)
 def test_typed_records_are_declared_as_the_schema_says(contract: Contract) -> None:
-    """Every field, type, limit and presence of a schema stands in the struct, and nothing else."""
+    """Every field, type, limit and presence of a schema stands in the struct, and nothing else.
+
+    Records of streams alone are decoded one by one, by services; rows of files and tables never are: their engines
+    hold them to the rendered columns.
+    """
     declared = msgspec.inspect.type_info(STRUCTS[contract.title])
     assert shape_of(declared) == shape(contract.struct)
 
@@ -239,6 +248,23 @@ def nullable_shape(info: Any) -> tuple[Any, bool]:
         ("indices/access-logs.toml", "version = 1", "version = 2", "no contract access_log_entry/2"),
         ("indices/access-logs.toml", '"index_day"', '"generation"', "day_field"),
         ("indices/access-logs.toml", "retention_days = 30", "retention_days = 0", "retention_days"),
+        ("landing/orders.toml", "version = 1", "version = 2", "landing/orders/v2/"),
+        ("landing/orders.toml", '"order_line"', '"gone"', "landing/orders.toml: there is no contract gone/1"),
+        ("landing/orders.toml", '"ingested_hour"', '"day"', "partition must be ingested_hour"),
+        ("lake/sales.order_lines.toml", "version = 1", "version = 2", "no contract order_line/2"),
+        ("lake/sales.order_lines.toml", '"line_id"', '"description"', "order_lines.toml: identity"),
+        ("lake/sales.order_lines.toml", "months(ordered_at)", "weeks(ordered_at)", "partition"),
+        ("lake/sales.order_lines.toml", "months(ordered_at)", "months(country)", "partition"),
+        ("lake/sales.order_lines.toml", "months(ordered_at)", "ordered_at", "partition"),
+        ("lake/sales.order_lines.toml", "months(ordered_at)", "customer_id", "partition"),
+        ("lake/sales.order_lines.toml", 'sort = ["ordered_at"', 'sort = ["gone"', "sort must name"),
+        ("warehouse/dim_customer.toml", '"dim_customer"\nversion', '"gone"\nversion', "no contract gone/1"),
+        ("warehouse/dim_customer.toml", '"customer_key"', '"valid_to"', "identity"),
+        ("warehouse/dim_customer.toml", '"all"', '"some"', "dist_style"),
+        ("warehouse/dim_customer.toml", '"all"', '"key"', "dist_key is missing"),
+        ("warehouse/dim_customer.toml", '"all"', '"all"\ndist_key = "country"', "unknown: dist_key"),
+        ("warehouse/dim_customer.toml", "sort_keys = [", 'sort_keys = ["gone", ', "sort_keys must name"),
+        ("warehouse/fact_order_lines.toml", 'dist_key = "order_id"', 'dist_key = "gone"', "dist_key must"),
         ("schemas/order/1.json", '"int32"', '"int16"', "int16"),
         ("schemas/order/1.json", '"title": "order/1"', '"title": "order"', "title"),
     ],
@@ -258,7 +284,9 @@ def test_a_catalogue_that_does_not_fit_is_refused(
 def test_the_catalogue_knows_who_writes_and_reads() -> None:
     """Streams and tables are by name, with their keys."""
     loaded = catalog.load()
-    assert loaded.streams["orders"].consumers == ("dynamodb_writer", "order_rate_alarm")
+    assert loaded.streams["orders"].consumers == ("dynamodb_writer", "order_rate_alarm", "lake_writer")
+    assert loaded.lake_tables["sales.order_lines"].identity == ("source", "order_id", "line_id")
+    assert {"lake_writer", "warehouse"} <= loaded.parties()
     assert loaded.contract_of(loaded.streams["rejected"]).title == "rejected/1"
     history = loaded.tables["order_history"]
     assert history.range is not None
@@ -270,3 +298,26 @@ def test_the_catalogue_knows_who_writes_and_reads() -> None:
     assert "operator" in loaded.parties()
     with pytest.raises(KeyError, match="order/9"):
         catalog.contract("order", 9)
+
+
+def test_a_lake_table_lies_in_a_namespace(copied: Path) -> None:
+    (copied / "lake/sales.order_lines.toml").rename(copied / "lake/order_lines.toml")
+
+    with pytest.raises(ProfileError, match=r"lake/order_lines\.toml: .*<namespace>\.<table>"):
+        catalog.load(copied)
+
+
+def test_a_lake_table_may_be_partitioned_by_a_column_as_it_is(copied: Path) -> None:
+    path = copied / "lake/sales.order_lines.toml"
+    path.write_text(path.read_text("utf-8").replace("months(ordered_at)", "country"), "utf-8")
+
+    assert catalog.load(copied).lake_tables["sales.order_lines"].partition == "country"
+
+
+def test_a_warehouse_table_holds_no_lists(copied: Path) -> None:
+    path = copied / "warehouse/dim_country.toml"
+    text = path.read_text("utf-8").replace('"dim_country"\nversion', '"rejected"\nversion')
+    path.write_text(text.replace("country_key", "rejected_id"), "utf-8")
+
+    with pytest.raises(ProfileError, match="details several"):
+        catalog.load(copied)

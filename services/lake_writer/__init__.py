@@ -1,0 +1,1 @@
+"""Orders and dead letters from their streams into the landing of the lake, as Parquet."""

@@ -1,0 +1,1 @@
+"""Jobs on Apache Spark; each folder is one job."""
