@@ -47,9 +47,28 @@ def dynamodb_endpoint(engines: Engines) -> str:
 
 @pytest.fixture(scope="session")
 def aws_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of the engine that stands in for SNS; only tests that need it pay for its start."""
+    """URL of the engine that stands in for SNS, S3 and Glue; only tests that need it pay for its start."""
     with started(tmp_path_factory.mktemp("aws"), ("aws",)) as found:
         yield found.aws
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint(aws_endpoint: str) -> str:
+    """URL of S3."""
+    return aws_endpoint
+
+
+@pytest.fixture(scope="session")
+def glue_endpoint(aws_endpoint: str) -> str:
+    """URL of the Glue Data Catalog."""
+    return aws_endpoint
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of PostgreSQL, in the place of Redshift; only tests that need it pay for its start (1 s, 60 MB)."""
+    with started(tmp_path_factory.mktemp("postgresql"), ("postgresql",)) as found:
+        yield found.postgresql
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from deploy.local import processes
 from deploy.local.engines import engine, launch
@@ -24,6 +25,7 @@ class Engines:
     run_id: str
     aws: str = ""
     opensearch: str = ""
+    postgresql: str = ""
 
 
 class EngineProcess:
@@ -83,7 +85,7 @@ class EngineProcess:
 
     def start_again(self) -> None:
         """Start it at its old address with what it stored, and wait until it answers."""
-        self.start(int(self.url.rpartition(":")[2]), keep_data=True)
+        self.start(urlsplit(self.url).port or 0, keep_data=True)
         self.wait()
 
     def kill9(self) -> None:
@@ -130,9 +132,14 @@ def started(folder: Path, names: tuple[str, ...] = ("kinesis", "dynamodb")) -> I
 
 def local_environment(found: Engines) -> dict[str, str]:
     """The settings that point a process of ours, or an SDK, at these engines."""
-    optional = {"CADABRA_SNS_ENDPOINT": found.aws, "CADABRA_OPENSEARCH_ENDPOINT": found.opensearch}
+    urls = {"aws": found.aws, "opensearch": found.opensearch, "postgresql": found.postgresql}
     return {
-        **{name: url for name, url in optional.items() if url},
+        **{
+            f"CADABRA_{served.upper()}_ENDPOINT": url
+            for name, url in urls.items()
+            for served in engine.SERVES[name]
+            if url
+        },
         "PATH": os.environ.get("PATH", os.defpath),
         "CADABRA_KINESIS_ENDPOINT": found.kinesis,
         "CADABRA_DYNAMODB_ENDPOINT": found.dynamodb,

@@ -23,7 +23,7 @@ _COMPILE = (
 
 def libraries() -> None:
     """Pin what the .in files ask for, with a hash for every file."""
-    for name in ("core", "dev", "flink", "aws-engines"):
+    for name in ("core", "dev", "flink", "aws-engines", "spark", "postgresql"):
         command = [sys.executable, "-m", "piptools", "compile", *_COMPILE]
         command += [f"--output-file=requirements/{name}.lock", f"requirements/{name}.in"]
         subprocess.run(command, cwd=ROOT, check=True)
@@ -33,7 +33,12 @@ def engines() -> None:
     """Pin what package.json and pom.xml ask for, and put down the sums of what comes."""
     npm = ["npm", "install", "--package-lock-only", "--ignore-scripts"]
     subprocess.run(npm, cwd=fetch.SOURCES / "kinesis", check=True)
-    bringers = {"kinesis": fetch.kinesis, "dynamodb": fetch.dynamodb, "opensearch": fetch.opensearch}
+    bringers = {
+        "kinesis": fetch.kinesis,
+        "dynamodb": fetch.dynamodb,
+        "opensearch": fetch.opensearch,
+        "spark-jars": fetch.spark_jars,
+    }
     for name, bring in bringers.items():
         with tempfile.TemporaryDirectory() as work:
             manifest.write(fetch.SOURCES / name / "SHA256SUMS", bring(Path(work).resolve()))

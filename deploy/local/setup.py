@@ -44,6 +44,8 @@ def steps(root: Path, engines: Path) -> list[Step]:
     environment = Environment(root / ".venv", root / "requirements" / "dev.lock")
     flink = Environment(root / ".venv-flink", root / "requirements" / "flink.lock")
     aws = Environment(root / ".venv-aws", root / "requirements" / "aws-engines.lock")
+    spark = Environment(root / ".venv-spark", root / "requirements" / "spark.lock")
+    postgresql = Environment(root / ".venv-postgresql", root / "requirements" / "postgresql.lock")
     return [
         Step("Python environment", environment.fault, environment.build),
         Step(
@@ -91,7 +93,15 @@ def steps(root: Path, engines: Path) -> list[Step]:
             lambda: fetch.install(flink_parts.CONNECTOR, engines, flink_parts.connector),
             "flink",
         ),
-        Step("SNS engine", aws.fault, aws.build),
+        Step("SNS, S3 and Glue engine", aws.fault, aws.build),
+        Step("Spark environment", spark.fault, spark.build, "spark"),
+        Step(
+            "Spark's jars for the lake",
+            lambda: fetch.fault("spark-jars", engines),
+            lambda: fetch.install("spark-jars", engines, fetch.spark_jars),
+            "spark",
+        ),
+        Step("PostgreSQL engine", postgresql.fault, postgresql.build, "postgresql"),
         *(_program(name, engines) for name in ("apache2", "chromium")),
     ]
 

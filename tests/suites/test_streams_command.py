@@ -68,7 +68,10 @@ async def test_applications_leases_and_lag_tell_who_reads_what_and_how_far(
 async def test_an_application_that_is_not_there_is_told(stage: CommandStage, command: str) -> None:
     code, output, errors = await stage.command(command, "nobody", "--json")
     assert (code, output) == (1, "")
-    assert "no stream has the consumer nobody; there are: alarm_notifier, dynamodb_writer, lake_writer, " in errors
+    assert (
+        "no stream has the consumer nobody; there are: alarm_notifier, dynamodb_writer, lake_writer, "
+        in errors
+    )
     await stage.dynamodb.delete_table(stage.leases.table)
     code, _, errors = await stage.command(command, APPLICATION)
     assert code == 1

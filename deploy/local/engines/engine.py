@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from deploy.local.engines.launch import Launch, Probe, aws_call
+from deploy.local.engines.launch import Launch, Message, Request, aws_call
 
 SOURCES = Path(__file__).parent
 ROOT = Path(__file__).parents[3]
 ENGINES = ROOT / ".engines"
 AWS_PYTHON = ROOT / ".venv-aws" / "bin" / "python"
+POSTGRESQL_PYTHON = ROOT / ".venv-postgresql" / "bin" / "python"
 SERVES = {
     "kinesis": ("kinesis",),
     "dynamodb": ("dynamodb",),
-    "aws": ("sns",),
+    "aws": ("sns", "s3", "glue"),
     "opensearch": ("opensearch",),
+    "postgresql": ("redshift",),
 }
 """What each engine stands in for: a service finds it by CADABRA_<NAME>_ENDPOINT."""
 STORES_ON_DISK = ("opensearch",)
@@ -35,12 +37,12 @@ def launch(
     Raises:
         FileNotFoundError: the engine was not fetched.
     """
-    needed = AWS_PYTHON if name == "aws" else engines / name
+    needed = {"aws": AWS_PYTHON, "postgresql": POSTGRESQL_PYTHON}.get(name, engines / name)
     if not needed.exists():
         raise FileNotFoundError(f"{needed} is missing: run `make setup`")
     if name == "opensearch":
         return _opensearch(run_folder.resolve(), port, engines, keep_data)
-    makers = {"kinesis": _kinesis, "dynamodb": _dynamodb, "aws": _aws}
+    makers = {"kinesis": _kinesis, "dynamodb": _dynamodb, "aws": _aws, "postgresql": _postgresql}
     return makers[name](run_folder.resolve(), port, engines)
 
 
@@ -112,6 +114,8 @@ def _aws(run_folder: Path, port: int, _engines: Path) -> Launch:
         "AWS_DEFAULT_REGION": "us-east-1",
         "LOG_LEVEL": "WARNING",
         "SERVICES": ",".join(SERVES["aws"]),
+        # Objects are gone with the engine, as streams and tables are.
+        "S3_PERSIST": "0",
         # Listeners of their own that nobody here asks for.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
@@ -150,7 +154,7 @@ def _opensearch(run_folder: Path, port: int, engines: Path, keep_data: bool) -> 
         environment=_common("opensearch", run_folder, port),
         folder=run_folder,
         port_file=logs / "http.ports",
-        probe=Probe("GET", "/_cluster/health?wait_for_status=yellow&timeout=1s"),
+        probe=Request("GET", "/_cluster/health?wait_for_status=yellow&timeout=1s"),
         emptied=(settings, logs, temporary) if keep_data else (settings, logs, temporary, data),
         kept=(data,) if keep_data else (),
         copied={
@@ -174,6 +178,46 @@ _OPENSEARCH_JAVA = (
     "-Dlog4j2.disable.jmx=true",
     "-Dlog4j.shutdownHookEnabled=false",
 )
+
+
+def _postgresql(run_folder: Path, port: int, _engines: Path) -> Launch:
+    own = run_folder / "postgresql"
+    environment = {
+        **_common("postgresql", run_folder, port),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "CADABRA_POSTGRESQL_FOLDER": str(own),
+    }
+    return Launch(
+        name="postgresql",
+        command=[
+            *(_AS_NOBODY if os.geteuid() == 0 else ()),
+            str(POSTGRESQL_PYTHON),
+            str(SOURCES / "postgresql" / "serve.py"),
+        ],
+        environment=environment,
+        folder=run_folder,
+        port_file=Path(environment["CADABRA_ENGINE_PORT_FILE"]),
+        probe=Message(_POSTGRESQL_STARTUP, b"R"),
+        emptied=(own,),
+        address="postgresql://cadabra@{host}:{port}/postgres",
+    )
+
+
+# PostgreSQL refuses to run as root, who then runs it as nobody with one right left: to reach the files of the checkout
+# and of the run, wherever they are.
+_AS_NOBODY = (
+    "setpriv",
+    "--reuid=65534",
+    "--regid=65534",
+    "--clear-groups",
+    "--inh-caps=+dac_override",
+    "--ambient-caps=+dac_override",
+    "--pdeathsig=keep",
+)
+# Source: PostgreSQL's frontend protocol: the length, version 3.0 and parameters of a StartupMessage, then Terminate.
+# The answer of one that takes connections is AuthenticationOk, `R`; one that still starts says an error, `E`.
+_PARAMETERS = b"\x00\x03\x00\x00user\x00cadabra\x00database\x00postgres\x00\x00"
+_POSTGRESQL_STARTUP = (4 + len(_PARAMETERS)).to_bytes(4, "big") + _PARAMETERS + b"X\x00\x00\x00\x04"
 
 
 def _common(name: str, run_folder: Path, port: int) -> dict[str, str]:

@@ -47,6 +47,13 @@ def opensearch(work: Path) -> Path:
     return work / archive.stem
 
 
+def spark_jars(work: Path) -> Path:
+    """Fetch what Spark needs for the lake; returns the folder that holds the jars."""
+    shutil.copy(SOURCES / "spark-jars" / "pom.xml", work / "pom.xml")
+    run(["mvn", "-B", "-q", "dependency:copy-dependencies", f"-DoutputDirectory={work / 'jars'}"], work)
+    return work / "jars"
+
+
 def dynamodb_launcher(work: Path, engines: Path) -> Path:
     """Compile our main class for DynamoDB Local; returns the folder of classes."""
     source = SOURCES / "dynamodb" / "LoopbackServer.java"

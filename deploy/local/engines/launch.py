@@ -4,22 +4,60 @@ from __future__ import annotations
 
 import http.client
 import shutil
+import socket
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 HOST = "127.0.0.1"
 READY_TIMEOUT_S = 60.0
 _ANSWER_TIMEOUT_S = 2.0
 
 
+class Probe(Protocol):
+    """The smallest exchange that proves that an engine serves its API."""
+
+    def answered(self, port: int) -> bool:
+        """Ask the engine that listens there; whether it answered as one that is ready does."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
-class Probe:
-    """The smallest request that proves, by a 200, that an engine serves its API."""
+class Request:
+    """A request of HTTP, to be answered by a 200."""
 
     method: str
     path: str
     body: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
+
+    def answered(self, port: int) -> bool:
+        """Send it; whether the status is 200."""
+        connection = http.client.HTTPConnection(HOST, port, timeout=_ANSWER_TIMEOUT_S)
+        try:
+            connection.request(self.method, self.path, body=self.body, headers=self.headers)
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Bytes of another protocol, to be answered by others, of which the first are known."""
+
+    sent: bytes
+    answer: bytes
+
+    def answered(self, port: int) -> bool:
+        """Send them; whether the answer begins as it should."""
+        try:
+            with socket.create_connection((HOST, port), timeout=_ANSWER_TIMEOUT_S) as connection:
+                connection.sendall(self.sent)
+                return connection.recv(len(self.answer)) == self.answer
+        except OSError:
+            return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +69,7 @@ class Launch:
         emptied: folders that the engine finds empty.
         kept: folders that the engine finds as its last life left them.
         copied: files that the engine reads at its start: where each is put, and what it is a copy of.
+        address: its URL, with the words `{host}` and `{port}`.
     """
 
     name: str
@@ -42,6 +81,7 @@ class Launch:
     emptied: tuple[Path, ...] = ()
     kept: tuple[Path, ...] = ()
     copied: dict[Path, Path] = field(default_factory=dict)
+    address: str = "http://{host}:{port}"
 
 
 def prepare(launch: Launch) -> None:
@@ -63,18 +103,10 @@ def url(started: Launch) -> str | None:
     except FileNotFoundError:
         return None
     port = int(written.split()[0].rpartition(":")[2])
-    probe = started.probe
-    connection = http.client.HTTPConnection(HOST, port, timeout=_ANSWER_TIMEOUT_S)
-    try:
-        connection.request(probe.method, probe.path, body=probe.body, headers=probe.headers)
-        return f"http://{HOST}:{port}" if connection.getresponse().status == 200 else None
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
+    return started.address.format(host=HOST, port=port) if started.probe.answered(port) else None
 
 
-def aws_call(target: str, content_type: str, body: str = "{}", scope: str = "aws") -> Probe:
+def aws_call(target: str, content_type: str, body: str = "{}", scope: str = "aws") -> Request:
     """A call of an AWS API, signed by nobody.
 
     Args:
@@ -90,4 +122,4 @@ def aws_call(target: str, content_type: str, body: str = "{}", scope: str = "aws
         "Authorization": f"AWS4-HMAC-SHA256 Credential=local/20240101/us-east-1/{scope}/aws4_request, "
         "SignedHeaders=host;x-amz-date, Signature=00",
     }
-    return Probe("POST", "/", body, headers)
+    return Request("POST", "/", body, headers)

@@ -61,6 +61,18 @@ def test_every_other_difference_is_named(fetched: Path, damage: Callable[[Path],
     assert fetch.fault("kinesis", fetched) == said
 
 
+def test_a_jar_of_spark_that_is_lost_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "spark-jars"
+    folder.mkdir()
+    for jar in (engine.ENGINES / "spark-jars").glob("*.jar"):
+        (folder / jar.name).symlink_to(jar)
+    assert fetch.fault("spark-jars", tmp_path) == ""
+
+    (folder / "hadoop-aws-3.4.1.jar").unlink()
+
+    assert fetch.fault("spark-jars", tmp_path) == "hadoop-aws-3.4.1.jar is missing"
+
+
 def test_a_fetch_that_brings_something_else_changes_nothing(fetched: Path) -> None:
     def altered(work: Path) -> Path:
         folder = copy_of_ours(work)
