@@ -58,7 +58,7 @@ mutants: ready ## change the consumer group's core in small ways; a test has to 
 check: ready ## format, lint, strict types, import rules, contracts
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy contracts services flink_jobs deploy tests
+	.venv/bin/mypy contracts services flink_jobs spark_jobs deploy tests
 	.venv/bin/lint-imports
 	$(PYTHON) -m contracts check
 

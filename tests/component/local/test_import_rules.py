@@ -17,6 +17,9 @@ SDKS = "Only the adapters import a cloud SDK"
 SERVICES = "Services are independent of each other and stand on the kernel"
 KERNEL = "In the kernel: provisioning on streams and tailing, those on adapters"
 PYFLINK = "Only the Flink jobs import pyflink"
+SPARK_JOBS = "Spark jobs import the kernel and nothing else of the services"
+SPARK_RUNTIME = "Spark jobs are independent of each other and stand on their runtime"
+PYSPARK = "Only the Spark jobs import pyspark"
 PLAIN = "The contracts import no other library"
 
 
@@ -24,7 +27,7 @@ PLAIN = "The contracts import no other library"
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the packages, to break rules in."""
     folder = tmp_path_factory.mktemp("checkout")
-    for name in ("contracts", "services", "flink_jobs", "deploy"):
+    for name in ("contracts", "services", "flink_jobs", "spark_jobs", "deploy"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / ".importlinter", folder)
     return folder
@@ -44,6 +47,13 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("flink_jobs/intruder.py", "import services.kernel.core.errors", ROOTS),
         ("deploy/local/intruder.py", "import flink_jobs.order_rate_alarm", DEPLOYMENT),
         ("services/storefront/intruder.py", "import pyflink", PYFLINK),
+        ("deploy/local/intruder.py", "import spark_jobs.tables", DEPLOYMENT),
+        ("spark_jobs/warehouse/intruder.py", "import services.storefront.api", SPARK_JOBS),
+        ("spark_jobs/warehouse/intruder.py", "import flink_jobs.tables", SPARK_JOBS),
+        ("spark_jobs/warehouse/intruder.py", "import boto3", SDKS),
+        ("spark_jobs/warehouse/intruder.py", "import pyflink", PYFLINK),
+        ("spark_jobs/newcomer/__init__.py", "import json", SPARK_RUNTIME),
+        ("services/storefront/intruder.py", "import pyspark", PYSPARK),
         ("contracts/intruder.py", "import msgspec", PLAIN),
     ],
 )

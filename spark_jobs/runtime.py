@@ -1,0 +1,56 @@
+"""What every Spark job stands on: a session over the lake, and rows that follow the contracts.
+
+The same code runs on EMR Serverless, which brings Spark, its master, its memory and Iceberg itself, and on one machine,
+where the environment names them.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import SparkSession
+from pyspark.sql.types import StructType
+
+from spark_jobs import tables
+from spark_jobs.options import options
+from spark_jobs.settings import SparkSettings
+
+
+def session(name: str, settings: SparkSettings) -> SparkSession:
+    """Start Spark, or join what the service has started.
+
+    Args:
+        name: of the application, as Spark's own pages show it.
+    """
+    builder = SparkSession.builder.appName(name)
+    for key, value in options(settings).items():
+        builder = builder.config(key, value)
+    made = builder.getOrCreate()
+    made.sparkContext.setLogLevel(settings.spark_log_level)
+    return made
+
+
+def schema(contract: str) -> StructType:
+    """The columns of a contract's records.
+
+    Args:
+        contract: `<name>/<version>`, of one that rests in landing, lake or warehouse.
+
+    Raises:
+        FileNotFoundError: it rests nowhere.
+    """
+    return StructType.fromJson(tables.rendered(contract))
+
+
+def create(spark: SparkSession, table: str, settings: SparkSettings) -> str:
+    """Make a table of the lake, and its database, where they are not there yet.
+
+    Args:
+        table: logical name, as in `contracts/lake/`.
+
+    Returns:
+        its full name, for SQL.
+    """
+    database, name = tables.place(table, settings)
+    spark.sql(f"CREATE NAMESPACE IF NOT EXISTS {database}")
+    for statement in tables.statements(table, name):
+        spark.sql(statement)
+    return name
