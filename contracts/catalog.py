@@ -11,8 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from contracts import lake, profile
-from contracts.lake import LakeTable, Landing, WarehouseTable
+from contracts import lakehouse, profile
+from contracts.lakehouse import LakeTable, Landing, WarehouseTable
 from contracts.model import (
     Contract,
     Date,
@@ -109,9 +109,9 @@ def load(root: Path = ROOT) -> Catalog:
         tables=_all(root / "tables", _table),
         topics=_all(root / "topics", _topic),
         indices=_all(root / "indices", _search_index),
-        landings=_all(root / "landing", lake.landing),
-        lake_tables=_all(root / "lake", lake.lake_table),
-        warehouse_tables=_all(root / "warehouse", lake.warehouse_table),
+        landings=_all(root / "landing", lakehouse.landing),
+        lake_tables=_all(root / "lake", lakehouse.lake_table),
+        warehouse_tables=_all(root / "warehouse", lakehouse.warehouse_table),
     )
     for stream in catalog.streams.values():
         _hold_stream(stream, catalog)
@@ -120,9 +120,9 @@ def load(root: Path = ROOT) -> Catalog:
     for landing in catalog.landings.values():
         _contract_there(f"landing/{landing.name}.toml", landing, catalog)
     for table in catalog.lake_tables.values():
-        _hold_columns(f"lake/{table.name}.toml", table, lake.hold_lake_table, catalog)
+        _hold_columns(f"lake/{table.name}.toml", table, lakehouse.hold_lake_table, catalog)
     for stored in catalog.warehouse_tables.values():
-        _hold_columns(f"warehouse/{stored.name}.toml", stored, lake.hold_warehouse_table, catalog)
+        _hold_columns(f"warehouse/{stored.name}.toml", stored, lakehouse.hold_warehouse_table, catalog)
     return catalog
 
 

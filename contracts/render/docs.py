@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from contracts.catalog import OPERATOR, Catalog, Place
-from contracts.lake import LakeTable, Landing, WarehouseTable
+from contracts.lakehouse import LakeTable, Landing, WarehouseTable
 from contracts.model import (
     Array,
     Contract,

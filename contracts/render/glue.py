@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from contracts.catalog import Catalog
-from contracts.lake import LakeTable, Landing
+from contracts.lakehouse import LakeTable, Landing
 from contracts.model import (
     Array,
     Boolean,

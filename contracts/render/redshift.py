@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from contracts.catalog import Catalog
-from contracts.lake import WarehouseTable
+from contracts.lakehouse import WarehouseTable
 from contracts.model import (
     Boolean,
     Date,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from contracts.catalog import Catalog, Place
-from contracts.lake import LakeTable
+from contracts.lakehouse import LakeTable
 from contracts.model import (
     Array,
     Boolean,
