@@ -37,8 +37,12 @@ class Tracked:
 
     @property
     def alone(self) -> bool:
-        """Whether nothing else may be handled together with it, so that a death has one record to blame."""
-        return self.done is not None
+        """Whether its shard is read with care, so that nothing else comes before this is done or known as harmless."""
+        return self.done is not None and not self.done.done()
+
+    def survived(self) -> None:
+        """Let who reads with care go on; the record stays open until it is acknowledged."""
+        self._finish()
 
     def acknowledge(self) -> None:
         """See Receiver."""
@@ -52,7 +56,7 @@ class Tracked:
 
     def waiting(self, error: Retryable) -> None:
         """See Receiver."""
-        self._receiver.waiting(error, marked=self.done is not None)
+        self._receiver.waiting(error, marked=self.alone)
 
     def fail(self, error: BaseException) -> None:
         """See Receiver."""

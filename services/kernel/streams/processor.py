@@ -22,7 +22,14 @@ class Delivery(Protocol):
 
     @property
     def alone(self) -> bool:
-        """Whether nothing else may be handled together with it: it is read with care."""
+        """Whether the shard is read with care, so that nothing else of it comes before this is done, or `survived`."""
+        ...
+
+    def survived(self) -> None:
+        """Say that handling the record ended no process, though its effect is not durable yet: the next may come.
+
+        For who writes in batches: a batch need not become durable for each record that is read with care.
+        """
 
     def acknowledge(self) -> None:
         """Say that the record's effect is durable. Calling it again changes nothing."""

@@ -29,6 +29,9 @@ class Given:
         await asyncio.sleep(0)
         self._told.append(f"rejected {self.record.sequence_number} {error.reason}")
 
+    def survived(self) -> None:
+        self._told.append(f"survived {self.record.sequence_number}")
+
     def waiting(self, error: Retryable) -> None:
         self._told.append(f"waiting {self.record.sequence_number} {type(error).__name__}")
 
