@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
@@ -15,12 +15,15 @@ class HealthServer:
 
     `ready` is False until the service says so, and again from the moment it is asked to stop. `alive_check`
     returns None, or the reason why the process is beyond help and should be replaced.
+
+    Args:
+        metrics: of the service; several where it does several things, each under a name of its own.
     """
 
-    def __init__(self, metrics: Metrics, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, metrics: Metrics | Sequence[Metrics], host: str = "127.0.0.1", port: int = 0) -> None:
         self.ready = False
         self.alive_check: Callable[[], str | None] = lambda: None
-        self._metrics = metrics
+        self._metrics = [metrics] if isinstance(metrics, Metrics) else list(metrics)
         self._host = host
         self._port = port
         self._runner: web.AppRunner | None = None
@@ -60,7 +63,9 @@ class HealthServer:
             await runner.cleanup()
 
     async def _serve_metrics(self, _request: web.Request) -> web.Response:
-        return web.Response(body=self._metrics.exposition(), headers={"Content-Type": CONTENT_TYPE})
+        return web.Response(
+            body=b"".join(one.exposition() for one in self._metrics), headers={"Content-Type": CONTENT_TYPE}
+        )
 
     async def _serve_alive(self, _request: web.Request) -> web.Response:
         reason = self.alive_check()

@@ -51,8 +51,11 @@ class Lifecycle(Generic[S]):
         self.stopping = asyncio.Event()
         self.health: HealthServer | None = None
 
-    async def metrics_server(self, metrics: Metrics) -> HealthServer:
+    async def metrics_server(self, *metrics: Metrics) -> HealthServer:
         """Serve /metrics, /healthz and /readyz until the process ends; needs no closing.
+
+        Args:
+            metrics: at least one; each under a name of its own.
 
         Raises:
             Misconfigured: the port is taken.

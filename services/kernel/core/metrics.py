@@ -53,11 +53,14 @@ class Metrics:
 
     A kernel part declares its own in a subclass too, and a service that uses the part inherits from both.
     Names are exported as `cadabra_<service>_<name>`; every instance has a registry of its own.
+
+    Args:
+        process: whether the process's own figures are among them; of several in one process only one may have them.
     """
 
     service: ClassVar[str] = "kernel"
 
-    def __init__(self) -> None:
+    def __init__(self, process: bool = True) -> None:
         self.registry = CollectorRegistry(auto_describe=True)
         for attribute, declared in _declarations(type(self)):
             metric = declared.kind(
@@ -68,7 +71,8 @@ class Metrics:
                 **declared.arguments,
             )
             setattr(self, attribute, metric)
-        prometheus_client.ProcessCollector(registry=self.registry)
+        if process:
+            prometheus_client.ProcessCollector(registry=self.registry)
 
     @classmethod
     def describe(cls) -> list[dict[str, Any]]:

@@ -294,6 +294,15 @@ class SnsSettings:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class S3Settings:
+    """Where S3 is; for those who read or write objects."""
+
+    s3_endpoint: str | None = setting(
+        "CADABRA_S3_ENDPOINT", default=None, pattern=r"https?://.+", help="URL of S3; unset on AWS"
+    )
+
+
 def main(arguments: Sequence[str]) -> int:
     """Print the Markdown table of the settings class named as `package.module:Class`."""
     if len(arguments) != 1 or ":" not in arguments[0]:
