@@ -35,6 +35,15 @@ _T = TypeVar("_T")
 _TEMPLATE_FIELD = re.compile(r"\{([a-z0-9_]+)\}")
 
 
+def party(application: str) -> str:
+    """The service or job behind a consumer's name: all of it, or what stands before its hyphen.
+
+    One that reads several streams is an application of its own in each, with leases of its own: `lake_writer` and
+    `lake_writer-rejected`. No folder's name has a hyphen.
+    """
+    return application.partition("-")[0]
+
+
 class Place(Protocol):
     """Where records of one contract flow or rest."""
 
@@ -76,7 +85,7 @@ class Catalog:
         """Every name that writes or reads one of these, or publishes to a topic, `operator` among them."""
         names: set[str] = set()
         for stream in self.streams.values():
-            names.update(stream.producers, stream.consumers)
+            names.update(stream.producers, map(party, stream.consumers))
         for table in self.tables.values():
             names.update(table.writers, table.readers)
         resting: list[SearchIndex | Landing | LakeTable | WarehouseTable] = [

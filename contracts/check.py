@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from contracts import examples, generation
-from contracts.catalog import OPERATOR, Catalog
+from contracts.catalog import OPERATOR, Catalog, party
 from contracts.model import Stream
 
 # Source: a Kinesis shard serves 5 GetRecords calls and 2 MB a second to all its polling readers together.
@@ -37,8 +37,8 @@ def problems(catalog: Catalog, root: Path, repository: Path) -> Iterator[str]:
 def _strangers(catalog: Catalog, repository: Path) -> Iterator[str]:
     services = _folders(repository / "services")
     jobs = _folders(repository / "flink_jobs") | _folders(repository / "spark_jobs")
-    for party in sorted(catalog.parties() - services - jobs - {OPERATOR}):
-        yield f"{party} writes or reads, but is no folder in services/, flink_jobs/ or spark_jobs/"
+    for stranger in sorted(catalog.parties() - services - jobs - {OPERATOR}):
+        yield f"{stranger} writes or reads, but is no folder in services/, flink_jobs/ or spark_jobs/"
     for service in sorted(services - catalog.parties()):
         yield f"services/{service} neither writes nor reads anywhere"
 
@@ -53,7 +53,7 @@ def _dead_letters(stream: Stream, catalog: Catalog) -> Iterator[str]:
         return
     rejecters = catalog.streams[stream.dead_letter].producers
     for consumer in stream.consumers:
-        if consumer != OPERATOR and consumer not in rejecters:
+        if consumer != OPERATOR and party(consumer) not in rejecters:
             yield f"{consumer} reads {stream.name}, but is no producer of its dead letters in {stream.dead_letter}"
 
 

@@ -176,7 +176,8 @@ class Stream:
         shards_local: how many shards it gets on one machine.
         retention_hours: how long it keeps a record.
         peak_write_bytes_per_s: planned peak of one shard.
-        producers, consumers: services, jobs, or `operator`.
+        producers, consumers: services, jobs, or `operator`; a consumer may be one of several applications of its
+            service, `<service>-<what>`.
         dead_letter: the stream that takes what a consumer rejects; None for the last one.
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from contracts.catalog import OPERATOR, Catalog, Place
+from contracts.catalog import OPERATOR, Catalog, Place, party
 from contracts.lakehouse import LakeTable, Landing, WarehouseTable
 from contracts.model import (
     Array,
@@ -141,13 +141,13 @@ def _flow_as_text(catalog: Catalog) -> Iterator[str]:
 def _flow_as_diagram(catalog: Catalog) -> Iterator[str]:
     yield "```mermaid"
     yield "flowchart LR"
-    for party in sorted(catalog.parties()):
-        yield f"  {party}([{party}])" if party == OPERATOR else f"  {party}[{party}]"
+    for one in sorted(catalog.parties()):
+        yield f"  {one}([{one}])" if one == OPERATOR else f"  {one}[{one}]"
     for flow in _flows(catalog):
         opened, closed = flow.shape
         yield f"  {flow.node}{opened}{flow.name}{f': {flow.holds}' if flow.holds else ''}{closed}"
-        yield from (f"  {party} --> {flow.node}" for party in flow.before)
-        yield from (f"  {flow.node} --> {party}" for party in flow.behind)
+        yield from (f"  {one} --> {flow.node}" for one in flow.before)
+        yield from (f"  {flow.node} --> {party(one)}" for one in flow.behind)
     yield "```"
 
 

@@ -60,6 +60,13 @@ def more_consumers(root: Path, count: int) -> None:
     )
 
 
+def edit_text(path: Path, old: str, new: str) -> None:
+    """Put other words in place of some that stand there."""
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), "utf-8")
+
+
 def schema(root: Path, change: Callable[[Any], object]) -> None:
     """Change the schema of `order/1`."""
     edit(root / "schemas/order/1.json", change)
@@ -103,6 +110,10 @@ PROBLEMS: dict[str, tuple[Callable[[Path], object], str]] = {
     "a consumer without dead letters": (
         lambda root: more_consumers(root, 1),
         "reader_0 reads orders, but is no producer of its dead letters",
+    ),
+    "a second application of nobody": (
+        lambda root: edit_text(root / "streams/rejected.toml", "lake_writer-rejected", "nobody-rejected"),
+        "nobody writes or reads, but is no folder",
     ),
     "more bytes than a shard gives": (lambda root: more_consumers(root, 4), "read more than a shard gives"),
     "more reads than a shard serves": (lambda root: more_consumers(root, 6), "more than 5 times a second"),
