@@ -1,4 +1,4 @@
-"""Makes the streams, tables and topics that the contracts name, and the lease table of every consumer.
+"""Makes the streams, tables, topics and the bucket that the contracts ask for, and every consumer's lease table.
 
 Safe to repeat and to run from several processes at once: what exists stays as it is.
 """
@@ -19,11 +19,12 @@ from contracts.catalog import Catalog
 from contracts.model import Index, KeyAttribute
 from services.kernel.adapters.dynamodb import DynamoDB, IndexKeys, Key
 from services.kernel.adapters.kinesis import Kinesis
+from services.kernel.adapters.s3 import S3
 from services.kernel.adapters.sns import Sns
 from services.kernel.core import lifecycle, logs
 from services.kernel.core.errors import CadabraError, Misconfigured, Refused, TimedOut, Unavailable
 from services.kernel.core.retry import Retry
-from services.kernel.core.settings import ServiceSettings, SnsSettings, load
+from services.kernel.core.settings import S3Settings, ServiceSettings, SnsSettings, load
 
 # KCL's key, so that its tools read our leases.
 # Source: https://docs.aws.amazon.com/streams/latest/dev/shared-throughput-kcl-consumers.html
@@ -35,7 +36,7 @@ log = logs.get("provision")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(ServiceSettings, SnsSettings):
+class Settings(ServiceSettings, SnsSettings, S3Settings):
     """What the command is told by its environment."""
 
 
@@ -47,11 +48,17 @@ class Provisioned:
     tables: list[str] = field(default_factory=list)
     created: list[str] = field(default_factory=list)
     topics: list[str] = field(default_factory=list)
+    buckets: list[str] = field(default_factory=list)
 
 
 def physical_name(namespace: str, name: str) -> str:
     """The name of a stream, table or topic as AWS knows it."""
     return f"{namespace}-{name}"
+
+
+def bucket_name(namespace: str) -> str:
+    """The name of the lake's bucket. All of AWS shares these names: a deployment's namespace must be its own."""
+    return physical_name(namespace, "lake")
 
 
 def lease_table(namespace: str, application: str) -> str:
@@ -73,14 +80,16 @@ async def provision(
     shards: int | None = None,
     timeout_s: float = 120.0,
     sns: Sns | None = None,
+    s3: S3 | None = None,
 ) -> Provisioned:
     """Create what is missing and wait until all of it is ACTIVE.
 
     Args:
         shards: of each new stream; by default what its contract says for one machine. A stream that exists keeps
             the shards it has.
-        timeout_s: for each stream, table or topic.
+        timeout_s: for each stream, table, topic or bucket.
         sns: makes the topics too; without it there are none.
+        s3: makes the lake's bucket too; without it there is none.
 
     Raises:
         TimedOut, Throttled, Unavailable: not done in time; running it again goes on where it stopped.
@@ -104,6 +113,10 @@ async def provision(
         await Retry(budget_s=timeout_s).call(lambda: sns.create_topic(name))
         found.topics.append(name)
 
+    async def bucket(s3: S3, name: str) -> None:
+        await Retry(budget_s=timeout_s).call(lambda: s3.create_bucket(name))
+        found.buckets.append(name)
+
     work = [
         stream(physical_name(namespace, one.name), shards or one.shards_local, one.retention_hours)
         for one in catalog.streams.values()
@@ -114,6 +127,8 @@ async def provision(
     work += [table(name, LEASE_KEY, None, ()) for name in lease_tables(catalog, namespace)]
     if sns is not None:
         work += [topic(sns, physical_name(namespace, name)) for name in catalog.topics]
+    if s3 is not None and catalog.landings:
+        work.append(bucket(s3, bucket_name(namespace)))
     await _all(work)
     for names in (found.streams, found.tables, found.created, found.topics):
         names.sort()
@@ -217,9 +232,10 @@ async def _run(settings: Settings, shards: int | None) -> Provisioned:
             settings.dynamodb_endpoint, settings.region, data_plane=settings.data_plane
         ) as dynamodb,
         Sns.open(settings.sns_endpoint, settings.region) as sns,
+        S3.open(settings.s3_endpoint, settings.region) as s3,
     ):
         catalog = contracts_catalog.load()
-        return await provision(kinesis, dynamodb, settings.namespace, catalog, shards, sns=sns)
+        return await provision(kinesis, dynamodb, settings.namespace, catalog, shards, sns=sns, s3=s3)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -244,7 +260,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         lines = [
             f"{name}{' (new)' if name in found.created else ''}"
-            for name in found.streams + found.tables + found.topics
+            for name in found.streams + found.tables + found.topics + found.buckets
         ]
         sys.stdout.write("\n".join(lines) + "\n")
     return lifecycle.EXIT_OK
