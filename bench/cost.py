@@ -14,8 +14,10 @@ import math
 import statistics
 import sys
 from dataclasses import asdict, dataclass, fields
+from typing import TypeVar
 
-from bench import retail_orders
+from bench import landing_cost, retail_orders
+from bench.landing_cost import FIREHOSE_STEP_BYTES, Landing, LandingPrices
 from contracts import codec
 from services.dynamodb_writer import items
 from services.kernel.adapters.dynamodb import Item
@@ -55,6 +57,8 @@ class Sizes:
         index_units: of the index: 1 for a customer's order, none for a guest's.
         read_units: of a strongly consistent Query of one order: item size in 4 KB, rounded up.
         put_units: of 25 KB.
+        firehose_bytes: of a record as Firehose counts it.
+        lines: of an order.
     """
 
     orders: int
@@ -67,6 +71,8 @@ class Sizes:
     index_units: float
     read_units: float
     put_units: float
+    firehose_bytes: float
+    lines: float
 
 
 def item_bytes(item: Item) -> int:
@@ -91,8 +97,9 @@ def measured(count: int | None = None) -> Sizes:
     sizes = [item_bytes(item) for item in built]
     entries = [_entry_bytes(item) for item in built]
     mean = statistics.mean
+    count_of_orders = len({(order.source, order.order_id) for order in orders})
     return Sizes(
-        orders=len({(order.source, order.order_id) for order in orders}),
+        orders=count_of_orders,
         records=len(orders),
         record_bytes=mean(map(len, data)),
         record_kb=mean(math.ceil(len(body) / 1024) for body in data),
@@ -102,6 +109,10 @@ def measured(count: int | None = None) -> Sizes:
         index_units=mean(math.ceil(entry / 1024) for entry in entries),
         read_units=mean(math.ceil(size / 4096) for size in sizes),
         put_units=mean(math.ceil(len(body) / 25_600) for body in data),
+        firehose_bytes=mean(
+            math.ceil(len(body) / FIREHOSE_STEP_BYTES) * FIREHOSE_STEP_BYTES for body in data
+        ),
+        lines=sum(len(order.lines) for order in orders) / count_of_orders,
     )
 
 
@@ -168,21 +179,33 @@ def dollars(sizes: Sizes, prices: Prices) -> list[tuple[str, float, str]]:
     ]
 
 
+_T = TypeVar("_T", Prices, LandingPrices, Landing)
+
+
+def _given(of: type[_T], options: argparse.Namespace) -> _T:
+    return of(**{field.name: getattr(options, field.name) for field in fields(of)})
+
+
 def main() -> int:
     """Print the table, or JSON with --json."""
     parser = argparse.ArgumentParser(prog="python -m bench.cost", description=__doc__)
     parser.add_argument("--orders", type=int, default=None, help="only the first so many invoices")
     parser.add_argument("--json", action="store_true")
-    for field in fields(Prices):
-        parser.add_argument(f"--{field.name.replace('_', '-')}", type=float, default=field.default)
+    for given in (Prices, LandingPrices, Landing):
+        for field in fields(given):
+            parser.add_argument(f"--{field.name.replace('_', '-')}", type=float, default=field.default)
     options = parser.parse_args()
-    prices = Prices(**{field.name: getattr(options, field.name) for field in fields(Prices)})
+    prices, landing_prices = _given(Prices, options), _given(LandingPrices, options)
+    landing = _given(Landing, options)
     sizes = measured(options.orders)
     rows = dollars(sizes, prices)
+    share = sizes.records / sizes.orders
+    rows += landing_cost.dollars(sizes.firehose_bytes, sizes.lines, share, landing_prices, landing)
     standing = {
         "one stream on demand, a month": prices.stream_hour * HOURS_A_MONTH,
         "one provisioned shard with 7 days, a month": (prices.shard_hour + prices.shard_extended_hour)
         * HOURS_A_MONTH,
+        **landing_cost.standing(landing_prices, landing),
     }
     through = rows[0][1] + rows[1][1] + rows[2][1] + rows[4][1]
     if options.json:

@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -73,7 +73,9 @@ def rss_mb(pid: int) -> float:
 
 
 @contextmanager
-def _process(arguments: list[str], endpoint: str, concurrency: int) -> Iterator[subprocess.Popen[bytes]]:
+def _process(
+    arguments: list[str], endpoint: str, concurrency: int, settings: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "AWS_ACCESS_KEY_ID": "local",
@@ -86,6 +88,7 @@ def _process(arguments: list[str], endpoint: str, concurrency: int) -> Iterator[
         "CADABRA_CONCURRENCY": str(concurrency),
         "CADABRA_LOG_LEVEL": "ERROR",
         "NO_PROXY": "127.0.0.1",
+        **{name: value.replace("ENDPOINT", endpoint) for name, value in settings.items()},
     }
     process = subprocess.Popen([sys.executable, "-m", *arguments], cwd=ROOT, env=environment)
     try:
@@ -95,30 +98,44 @@ def _process(arguments: list[str], endpoint: str, concurrency: int) -> Iterator[
         process.wait()
 
 
-def measure(who: str, arguments: list[str], data: list[tuple[bytes, str]], concurrency: int) -> Round:
+def measure(
+    who: str,
+    arguments: list[str],
+    data: list[tuple[bytes, str]],
+    concurrency: int,
+    serve: Callable[..., None] = _serve,
+    count: int | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> Round:
     """Start the stub and one process, let it settle with empty shards, then let it copy everything.
+
+    Args:
+        serve: runs the stub, which counts what was written.
+        count: how much that is in the end, and what the figures are by; the records where it is left out.
+        settings: further environment variables; `ENDPOINT` in them is the stub's.
 
     Raises:
         RuntimeError: it ended, or was not done in time.
     """
+    count = count or len(data)
     go, written, port = (multiprocessing.Value("i", 0) for _ in range(3))
-    stub = multiprocessing.Process(target=_serve, args=(data, go, written, port), daemon=True)
+    stub = multiprocessing.Process(target=serve, args=(data, go, written, port), daemon=True)
     stub.start()
     try:
         _wait(lambda: port.value > 0, "the stub's port")
         endpoint = f"http://127.0.0.1:{port.value}"
         arguments = [endpoint if one == "ENDPOINT" else one for one in arguments]
-        with _process(arguments, endpoint, concurrency) as process:
+        with _process(arguments, endpoint, concurrency, settings or {}) as process:
             time.sleep(_SETTLE_S)  # start-up is not what is measured
             if process.poll() is not None:
                 raise RuntimeError(f"{who} ended with {process.returncode}")
             before, started = cpu_s(process.pid), time.perf_counter()
             go.value = 1
-            _wait(lambda: written.value >= len(data), f"{who} to write everything")
+            _wait(lambda: written.value >= count, f"{who} to write everything")
             took_s = time.perf_counter() - started
             time.sleep(0.2)  # the last answers and checkpoints
             used = cpu_s(process.pid) - before
-            return Round(who, used / len(data) * 1e6, len(data) / took_s, rss_mb(process.pid))
+            return Round(who, used / count * 1e6, count / took_s, rss_mb(process.pid))
     finally:
         stub.kill()
         stub.join()

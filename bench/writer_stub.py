@@ -10,7 +10,7 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from multiprocessing.sharedctypes import Synchronized
 from typing import Any
 
@@ -33,25 +33,32 @@ class Stub:
         records: data and partition key of each record, dealt over the shards.
         go: 1 once the records may be read.
         written: counts the items put into the order store.
+        lease_tables: physical names.
     """
 
     def __init__(
-        self, records: list[tuple[bytes, str]], go: Synchronized[int], written: Synchronized[int]
+        self,
+        records: list[tuple[bytes, str]],
+        go: Synchronized[int],
+        written: Synchronized[int],
+        lease_tables: Sequence[str] = (LEASES,),
     ) -> None:
         self._shards = [records[at::SHARDS] for at in range(SHARDS)]
         self._go = go
         self._written = written
+        self._lease_tables = lease_tables
         self._leases = MemoryDynamoDB()
         self._pages: dict[tuple[int, int], bytes] = {}
 
     async def serve(self, ready: Callable[[int], None]) -> None:
         """Serve until killed; tells its port."""
-        await self._leases.create_table(LEASES, Key("leaseKey"))
+        for table in self._lease_tables:
+            await self._leases.create_table(table, Key("leaseKey"))
         for shard in range(SHARDS):
             for at in range(0, len(self._shards[shard]), RECORDS_PER_GET):
                 self._pages[shard, at] = self._page(shard, at)
         app = web.Application(client_max_size=16 * 1024 * 1024)
-        app.router.add_post("/", self._handle)
+        app.router.add_route("*", "/{path:.*}", self._handle)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -128,16 +135,16 @@ class Stub:
 
     async def _lease_call(self, operation: str, asked: dict[str, Any]) -> web.Response:
         names, values = asked.get("ExpressionAttributeNames"), asked.get("ExpressionAttributeValues")
-        condition = asked.get("ConditionExpression")
+        table, condition = asked["TableName"], asked.get("ConditionExpression")
         answer: dict[str, Any] = {}
         try:
             if operation == "Scan":
-                answer["Items"] = (await self._leases.scan_page(LEASES)).items
+                answer["Items"] = (await self._leases.scan_page(table)).items
             elif operation == "PutItem":
-                await self._leases.put_item(LEASES, asked["Item"], condition, names, values)
+                await self._leases.put_item(table, asked["Item"], condition, names, values)
             else:
                 answer["Attributes"] = await self._leases.update_item(
-                    LEASES, asked["Key"], asked["UpdateExpression"], condition, names, values
+                    table, asked["Key"], asked["UpdateExpression"], condition, names, values
                 )
         except ConditionFailed:
             answer = {"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}
