@@ -21,6 +21,7 @@ from services.kernel.provision import Provisioned, lease_table, lease_tables, pr
 from tests.engines import Engines, local_environment
 from tests.memory.dynamodb import MemoryDynamoDB
 from tests.memory.kinesis import MemoryKinesis
+from tests.memory.s3 import MemoryS3
 
 ROOT = Path(__file__).parents[2]
 CATALOG = catalog.load()
@@ -92,6 +93,16 @@ async def test_leases_and_the_customer_index_have_their_keys(clients: Clients, n
     assert page.items == []
 
 
+async def test_the_lake_has_its_bucket(namespace: str) -> None:
+    s3, kinesis, dynamodb = MemoryS3(), MemoryKinesis(), MemoryDynamoDB()
+    away = iter([Unavailable("away"), None])
+    s3.fault = lambda _operation: next(away, None)
+    for _ in range(2):
+        found = await provision(kinesis, dynamodb, namespace, CATALOG, shards=1, s3=s3)
+        assert found.buckets == [f"{namespace}-lake"]
+    assert await s3.bucket_exists(f"{namespace}-lake")
+
+
 async def test_remove_leaves_nothing(clients: Clients, namespace: str) -> None:
     kinesis, dynamodb = clients
     found = await provision(kinesis, dynamodb, namespace, CATALOG, shards=1)
@@ -118,7 +129,7 @@ def test_the_command_provisions_and_says_what_there_is(
 ) -> None:
     command = [sys.executable, "-m", "services.kernel.provision", "--namespace", namespace, "--shards", "1"]
     environment = local_environment(replace(engines, aws=aws_endpoint))
-    topics = [f"{namespace}-order-rate-alarms"]
+    topics, buckets = [f"{namespace}-order-rate-alarms"], [f"{namespace}-lake"]
     try:
         first = subprocess.run(
             [*command, "--json"], cwd=ROOT, env=environment, capture_output=True, check=True
@@ -129,11 +140,12 @@ def test_the_command_provisions_and_says_what_there_is(
             "tables": tables,
             "created": sorted(streams + tables),
             "topics": topics,
+            "buckets": buckets,
         }
         second = subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, check=True, text=True
         )
-        assert second.stdout.splitlines() == streams + tables + topics
+        assert second.stdout.splitlines() == streams + tables + topics + buckets
     finally:
         asyncio.run(_remove(engines, namespace))
 
