@@ -48,6 +48,9 @@ class Watched:
         await asyncio.sleep(0.3)
         self._end("bad")
 
+    def survived(self) -> None:
+        raise AssertionError("a batch waits for its end, and lets nothing pass before")
+
     def waiting(self, error: Retryable) -> None:
         assert self.ended is None
         assert self._world.last[self.record.sequence_number] in ("again", "away")

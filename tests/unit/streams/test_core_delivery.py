@@ -104,6 +104,8 @@ async def test_a_delivery_whose_end_somebody_waits_for_is_handled_alone() -> Non
     careful, _ = with_care(Told())
     assert careful.alone
     assert not Tracked(RECORD, Told()).alone
+
+
 async def test_who_reads_with_care_goes_on_once_the_record_has_done_no_harm() -> None:
     """It stays open: what comes of it later is told all the same, and no mark of another record is taken back."""
     told = Told()
