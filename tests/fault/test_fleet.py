@@ -96,7 +96,7 @@ async def _freeze_past_its_lease(stage: Stage, workers: list[ServiceProcess], ap
     begun = stage.ledger.acknowledged - await stage.stored_orders()
     assert begun
     await until_balanced(stage, others)
-    await until(lambda: _all_stored(stage, begun), 20, "the others did what it had begun")
+    await until(lambda: _all_stored(stage, begun), 60, "the others did what it had begun")
 
     before, leases_before = await stage.items(), await stage.leases()
     late, answered = held.hits + held_leases.hits, apart.answered

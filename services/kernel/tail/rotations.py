@@ -140,7 +140,10 @@ class Rotations:
 
     def _tell(self, kind: str, file: FollowedFile) -> None:
         self._counts.rotations[kind] += 1
-        log.info("rotated", how=kind, path=file.generation.path, now=file.path, generation=file.generation.id)
+        known = (
+            {"now": file.path} if file.path != file.generation.path else {}
+        )  # else no look found its new name yet
+        log.info("rotated", how=kind, path=file.generation.path, generation=file.generation.id, **known)
 
 
 def _left_its_name(file: FollowedFile, sight: Seen | None) -> bool:

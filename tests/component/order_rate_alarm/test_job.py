@@ -54,7 +54,8 @@ async def test_a_surge_in_one_shard_fires_while_the_others_are_idle(path: AlarmP
             for one in await path.told()
         )
 
-    await until(resolved, "the incident is over", 30)
+    # On a machine so busy that the surge was read late the stream counts as read from behind, for another half minute.
+    await until(resolved, "the incident is over", 75)
 
 
 async def test_what_cannot_be_decoded_goes_to_rejected_with_its_bytes(path: AlarmPath) -> None:
