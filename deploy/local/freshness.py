@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +21,14 @@ GOAL_S = 2.0
 DEADLINE_S = 30.0
 """An order that cannot be read this long after its acknowledgement counts as lost."""
 LINE = {"stock_code": "22423", "description": "REGENCY CAKESTAND 3 TIER", "unit_price": "12.75"}
+
+
+def nearest_rank(ascending: Sequence[float], share: float) -> float | None:
+    """The smallest value that at least this share of all stays within; None of none."""
+    if not ascending:
+        return None
+    rank = max(1, -(-len(ascending) * round(share * 1000) // 1000))
+    return ascending[rank - 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +47,7 @@ class Freshness:
 
     def quantile_s(self, share: float) -> float | None:
         """The smallest time that at least this share of the orders stayed within (nearest rank)."""
-        if not self.seconds:
-            return None
-        rank = max(1, -(-len(self.seconds) * round(share * 1000) // 1000))
-        return self.seconds[rank - 1]
+        return nearest_rank(self.seconds, share)
 
     @property
     def met(self) -> bool:

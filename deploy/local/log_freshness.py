@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.local.environment import REGION
+from deploy.local.freshness import nearest_rank
 from deploy.local.target import Target
 from services.kernel.adapters.opensearch import OpenSearch
 from services.kernel.core.retry import Retry
@@ -45,10 +46,7 @@ class LogFreshness:
 
     def quantile_s(self, share: float) -> float | None:
         """The smallest time that at least this share of the lines stayed within (nearest rank)."""
-        if not self.seconds:
-            return None
-        rank = max(1, -(-len(self.seconds) * round(share * 1000) // 1000))
-        return self.seconds[rank - 1]
+        return nearest_rank(self.seconds, share)
 
     def as_json(self) -> dict[str, Any]:
         """The figures, times in seconds."""
