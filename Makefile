@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 LOCAL := $(PYTHON) -m deploy.local
 SETUP := @deploy/local/prerequisites.sh && PYTHONDONTWRITEBYTECODE=1 python3.11 -m deploy.local.setup
 
-.PHONY: help setup ready up down status logs token demo backtest test bench-consumer bench-logs mutants check format lock clean flink-package
+.PHONY: help setup ready up down status logs token demo warehouse backtest test bench-consumer bench-logs bench-warehouse mutants check format lock clean flink-package
 
 help: ## list the commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ token: ready ## print a token: ROLE=sender|customer|operator|analyst SUBJECT=nam
 demo: ready ## send the real data through the platform, compare every line, print what it took (ONLY=orders)
 	@$(LOCAL) demo $(if $(ONLY),--only $(ONLY))
 
+warehouse: ready ## load what has landed into lake and warehouse, compare every line (MAINTAIN=1 tidies up after, JSON=1)
+	@$(LOCAL) warehouse $(if $(MAINTAIN),--maintain) $(if $(JSON),--json)
+
 backtest: ready ## the order-rate alarm over a recorded year with hidden surges and drops; curve, goals, picture (SEED=n)
 	@mkdir -p .local/backtest
 	@$(PYTHON) -m flink_jobs.order_rate_alarm backtest --orders data/online_retail.csv.xz \
@@ -48,6 +51,9 @@ bench-consumer: ready ## our consumer group beside async-kinesis: cost, take-ove
 
 bench-logs: ready ## our log parser beside GoAccess, Bento and Python libraries: lines right, CPU (QUICK=1, JSON=1)
 	@$(PYTHON) -m bench.logs $(if $(QUICK),--quick) $(if $(JSON),--json)
+
+bench-warehouse: ready ## the warehouse's load beside DuckDB and Polars: seconds, memory, growth (QUICK=1, JSON=1)
+	@$(PYTHON) -m bench.warehouse $(if $(QUICK),--quick) $(if $(JSON),--json)
 
 flink-package: ready ## the zip of the alarm job for Managed Service for Apache Flink
 	@$(PYTHON) -m deploy.local.flink_package

@@ -13,10 +13,9 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
-from deploy.local import control, demo_alarms, demo_logs, demo_orders, processes
+from deploy.local import control, demo_alarms, demo_logs, demo_orders, demo_warehouse, processes
 from deploy.local.layout import Layout
 from deploy.local.section import Context, Section
 from deploy.local.state import RunState
@@ -26,6 +25,7 @@ SECTIONS: dict[str, Callable[[Context], Coroutine[Any, Any, Section]]] = {
     "alarms": demo_alarms.run,  # first: what follows is a surge by itself, and would hold the incident open
     "orders": demo_orders.run,
     "logs": demo_logs.run,
+    "warehouse": demo_warehouse.run,
 }
 """What the demonstration shows, in order; `--only` chooses one."""
 
@@ -72,25 +72,13 @@ def start_fresh(say: Callable[[str], None]) -> Target:
 
 
 def peak_memory(layout: Layout) -> dict[str, int]:
-    """The largest resident memory of each unit of the run with its children, in bytes, and the sum of them.
-
-    Source: proc(5), /proc/pid/status, VmHWM in KiB.
-    """
+    """The largest resident memory of each unit of the run with its children, in bytes, and the sum of them."""
     run = RunState.load(layout.state_file)
     found: dict[str, int] = {}
     for unit in run.units if run else []:
         if unit.pid is not None and processes.usage(unit.pid) is not None:
-            found[unit.name] = sum(map(_peak_bytes, processes.tree(unit.pid)))
+            found[unit.name] = sum(map(processes.peak_bytes, processes.tree(unit.pid)))
     return {**found, "all": sum(found.values())}
-
-
-def _peak_bytes(pid: int) -> int:
-    try:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-    except (FileNotFoundError, ProcessLookupError):
-        return 0  # it ended between two looks
-    peaks = [line for line in status.splitlines() if line.startswith("VmHWM:")]
-    return int(peaks[0].split()[1]) * 1024 if peaks else 0
 
 
 def run(names: list[str], say: Callable[[str], None]) -> Demo:

@@ -1,4 +1,4 @@
-"""Waits until everything that was sent is in the order store, by what the services say they have done."""
+"""Waits until everything that was sent is in the order store, or in the lake's landing, by what the services say."""
 
 from __future__ import annotations
 
@@ -56,21 +56,33 @@ class Progress:
 
 
 def look(target: Target) -> Progress | None:
-    """Asks both services; None while one of them is being started."""
+    """Asks the file ingest and the order store's writer; None while one of them is being started."""
+    return _look(target, "dynamodb_writer", "inserted_first_parts_total")
+
+
+def look_at_lake(target: Target) -> Progress | None:
+    """Asks the file ingest and the lake's writer; None while one of them is being started.
+
+    The lake's writer knows records and no orders: for it `first_parts` are records.
+    """
+    return _look(target, "lake_writer", "records_handled_total")
+
+
+def _look(target: Target, writer: str, counted: str) -> Progress | None:
     services = read_json(target.layout.endpoints_file).get("services", {})
     found: dict[str, float] = {}
-    for name in ("order_file_ingest", "dynamodb_writer"):
+    for name in ("order_file_ingest", writer):
         text = probe.get(f"{services.get(name, {}).get('metrics_url', '')}/metrics")
         if text is None:
             return None
         found |= probe.samples(text)
-    writer = "cadabra_dynamodb_writer"
+    prefix = f"cadabra_{writer}"
     return Progress(
         file_lag_bytes=found["cadabra_order_file_ingest_lag_bytes"],
-        lag_s=found[f"{writer}_lag_seconds"],
-        oldest_open_s=found[f"{writer}_oldest_open_seconds"],
-        first_parts=found[f"{writer}_inserted_first_parts_total"],
-        handled=found[f"{writer}_records_handled_total"],
+        lag_s=found[f"{prefix}_lag_seconds"],
+        oldest_open_s=found[f"{prefix}_oldest_open_seconds"],
+        first_parts=found[f"{prefix}_{counted}"],
+        handled=found[f"{prefix}_records_handled_total"],
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,35 @@ def cloud() -> dict[str, str]:
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",
     }
+
+
+def endpoints(engine_urls: Mapping[str, str]) -> dict[str, str]:
+    """Where everything is that these engines stand in for.
+
+    Args:
+        engine_urls: by the engine's name.
+    """
+    return {
+        f"CADABRA_{served.upper()}_ENDPOINT": url
+        for name, url in engine_urls.items()
+        for served in SERVES[name]
+    }
+
+
+def job(run_id: str, namespace: str, engine_urls: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a job that is run beside a platform that is up, and ends with it."""
+    return {
+        **_kept(),
+        **cloud(),
+        **endpoints(engine_urls),
+        RUN_ID_VARIABLE: run_id,
+        "CADABRA_NAMESPACE": namespace,
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _kept() -> dict[str, str]:
+    return {name: os.environ[name] for name in _KEPT if name in os.environ}
 
 
 class Maker:
@@ -92,17 +122,12 @@ class Maker:
             "baselines": self._layout.baselines,
         }
         planned = {**self._plan.environment, **own}
-        urls = {
-            f"CADABRA_{served.upper()}_ENDPOINT": url
-            for name, url in self.engine_urls.items()
-            for served in SERVES[name]
-        }
         return {
-            **{name: os.environ[name] for name in _KEPT if name in os.environ},
+            **_kept(),
             **{name: value.format(**words) for name, value in planned.items()},
             **{name: value for name, value in os.environ.items() if name.startswith("CADABRA_")},
             **cloud(),
-            **urls,
+            **endpoints(self.engine_urls),
             **self.mark(),
             "CADABRA_NAMESPACE": self._namespace,
             "CADABRA_HOST": "127.0.0.1",

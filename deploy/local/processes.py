@@ -121,6 +121,15 @@ def tree(pid: int) -> list[int]:
     return found
 
 
+def peak_bytes(pid: int) -> int:
+    """The largest resident memory that this process has had; 0 where it is gone.
+
+    Source: proc(5), /proc/pid/status, VmHWM in KiB.
+    """
+    peaks = [line for line in _read(Path(f"/proc/{pid}/status")).splitlines() if line.startswith(b"VmHWM:")]
+    return int(peaks[0].split()[1]) * 1024 if peaks else 0
+
+
 def listening_addresses(pid: int) -> list[str]:
     """Where this process listens for TCP, as "127.0.0.1:4567"; an IPv6 address is given in hexadecimal.
 

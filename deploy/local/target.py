@@ -27,6 +27,8 @@ class Target:
     Args:
         run_id: of the run that is up; another one has other engines, which are empty.
         alarm_job: where the metrics of the alarm's Flink job are.
+        aws: S3 and the Glue Data Catalog.
+        postgresql: the warehouse, in the place of Redshift.
         source: the sender that the token speaks for.
         file_source: the sender that the folder of order files is read for.
     """
@@ -41,6 +43,8 @@ class Target:
     console: str
     dynamodb: str
     opensearch: str
+    aws: str
+    postgresql: str
     namespace: str
     sender_token: str
     operator_token: str
@@ -71,6 +75,8 @@ class Target:
             console=services["console"]["url"],
             dynamodb=endpoints["engines"]["dynamodb"]["url"],
             opensearch=endpoints["engines"]["opensearch"]["url"],
+            aws=endpoints["engines"]["aws"]["url"],
+            postgresql=endpoints["engines"]["postgresql"]["url"],
             namespace=endpoints["namespace"],
             sender_token=tokens["sender"],
             operator_token=tokens["operator"],
@@ -82,6 +88,11 @@ class Target:
     def order_history(self) -> str:
         """The physical name of the order store."""
         return f"{self.namespace}-order_history"
+
+    @property
+    def lake_database(self) -> str:
+        """The lake's database in the Glue Data Catalog."""
+        return f"{self.namespace}_sales".replace("-", "_")
 
     @property
     def access_logs(self) -> str:
