@@ -167,11 +167,11 @@ def _united(parts: Parts, faults: list[str]) -> Iterator[tuple[object, ...]]:
             )
 
 
-async def lake(connection: duckdb.DuckDBPyConnection, glue: str, database: str) -> None:
-    """Tables `lake`, of order_lines, `star`, of the facts with their dimensions, and `lake_<name>` for each of `STAR`.
+async def read_lake(connection: duckdb.DuckDBPyConnection, glue: str, database: str) -> None:
+    """Tables `lake_<name>`: what everybody sees of the lake's tables now.
 
     Args:
-        glue: URL of the Glue Data Catalog, which says which snapshot everybody sees.
+        glue: URL of the Glue Data Catalog, which says which snapshot that is.
         database: of the lake, in Glue.
     """
     for name in ("order_lines", "loaded_objects", *STAR):
@@ -179,18 +179,10 @@ async def lake(connection: duckdb.DuckDBPyConnection, glue: str, database: str) 
         connection.execute(
             f"CREATE TABLE lake_{name} AS SELECT * FROM iceberg_scan(?) LIMIT {_EVERY_ROW}", [location]
         )
-    columns = _listed(name if name != "amount" else _AMOUNT for name in LINE)
-    connection.execute(
-        f"CREATE TABLE lake AS SELECT {columns} FROM "
-        "(SELECT *, epoch_ms(ordered_at) AS ordered_ms FROM lake_order_lines)"
-    )
-    connection.execute(f"CREATE TABLE star AS {_STAR_LINES.format(prefix='lake_')}")
 
 
-def warehouse(connection: duckdb.DuckDBPyConnection, url: str, schema: str, folder: Path) -> None:
-    """Table `warehouse`, of the facts with their dimensions, and `warehouse_<name>` for each of `STAR`.
-
-    The tables of the lake, read before, say of which columns and types.
+def read_warehouse(connection: duckdb.DuckDBPyConnection, url: str, schema: str, folder: Path) -> None:
+    """Tables `warehouse_<name>` for each of `STAR`; the lake's, read before, say of which columns and types.
 
     Args:
         url: of the warehouse: PostgreSQL, in the place of Redshift.
@@ -206,6 +198,16 @@ def warehouse(connection: duckdb.DuckDBPyConnection, url: str, schema: str, fold
                 [str(file)],
             )
             file.unlink()
+
+
+def lines(connection: duckdb.DuckDBPyConnection) -> None:
+    """Tables `lake`, `star` and `warehouse`, made of those that were read: each order line as `LINE` has it."""
+    columns = _listed(name if name != "amount" else _AMOUNT for name in LINE)
+    connection.execute(
+        f"CREATE TABLE lake AS SELECT {columns} FROM "
+        "(SELECT *, epoch_ms(ordered_at) AS ordered_ms FROM lake_order_lines)"
+    )
+    connection.execute(f"CREATE TABLE star AS {_STAR_LINES.format(prefix='lake_')}")
     connection.execute(f"CREATE TABLE warehouse AS {_STAR_LINES.format(prefix='warehouse_')}")
 
 

@@ -136,12 +136,13 @@ async def compare(target: Target, ledger: Ledger, raw: Path = retail.DATA_FILE) 
         line_tables.connect(target.aws, Path(temporary)) as connection,
     ):
         folder = Path(temporary)
-        await line_tables.lake(connection, target.aws, target.lake_database)
+        await line_tables.read_lake(connection, target.aws, target.lake_database)
 
         def rest() -> LineReport:
             faults = line_tables.store(connection, parts)
             line_tables.raw(connection, ledger, raw, folder)
-            line_tables.warehouse(connection, target.postgresql, target.warehouse_schema, folder)
+            line_tables.read_warehouse(connection, target.postgresql, target.warehouse_schema, folder)
+            line_tables.lines(connection)
             return lines_compare.compare(connection, faults)
 
         return await asyncio.to_thread(rest)
