@@ -21,6 +21,7 @@ import psycopg
 import pyarrow
 from psycopg import sql
 
+from deploy.local.figures import LineFacts
 from deploy.local.ledger import Ledger
 from deploy.local.stored import Parts, unite
 
@@ -46,6 +47,9 @@ _EVERY_ROW = 4_611_686_018_427_387_904
 """A limit that is none. DuckDB's iceberg extension 1.4.4 loses rows where a condition is pushed down into its scan, and
 nothing is pushed through a limit."""
 _CHUNK_LINES = 50_000
+
+StoredLine = tuple[tuple[str, str, str], LineFacts]
+"""An identity, and what the line says."""
 
 
 def connect(s3: str, folder: Path) -> duckdb.DuckDBPyConnection:
@@ -88,8 +92,8 @@ def raw(connection: duckdb.DuckDBPyConnection, ledger: Ledger, file: Path, folde
         for name, lines in ledger.files.items()
         for line in lines
     }
-    _fill(connection, "sent_order", {"source": str, "order_id": str, "certain": bool}, orders)
-    _fill(connection, "sent_line", {"source": str, "line_id": str, "line": int}, in_files)
+    _small(connection, "sent_order", {"source": str, "order_id": str, "certain": bool}, orders)
+    _small(connection, "sent_line", {"source": str, "line_id": str, "line": int}, in_files)
     connection.execute(_RAW_FILE, [str(plain)])
     connection.execute(f"CREATE TABLE raw AS {_SENT.format(columns=_listed(CONTENT))}")
     plain.unlink()
@@ -123,48 +127,39 @@ def store(connection: duckdb.DuckDBPyConnection, parts: Parts) -> list[str]:
     Returns:
         what cannot be read or is there with two contents, as sentences.
     """
+    faults: list[str] = []
+    fill(connection, "store", _united(parts, faults))
+    return faults
+
+
+def fill(connection: duckdb.DuckDBPyConnection, table: str, found: Iterable[StoredLine]) -> None:
+    """Make a table of these lines, with the columns `LINE`."""
     connection.execute(
-        "CREATE TABLE store (source VARCHAR, order_id VARCHAR, line_id VARCHAR, stock_code VARCHAR, "
+        f"CREATE TABLE {table} (source VARCHAR, order_id VARCHAR, line_id VARCHAR, stock_code VARCHAR, "
         "description VARCHAR, quantity INTEGER, unit_price DECIMAL(18, 4), amount DECIMAL(28, 4), ordered_ms BIGINT, "
         "customer_id VARCHAR, country VARCHAR, currency VARCHAR, kind VARCHAR)"
     )
-    faults: list[str] = []
-    lines = _united(parts, faults)
-    names = [name for name in LINE if name not in ("amount", "ordered_ms")] + ["ordered_at"]
-    while chunk := list(islice(lines, _CHUNK_LINES)):
+    names = (*IDENTITY, *LineFacts._fields)
+    rows = ((*identity, *facts[:3], str(facts.unit_price), *facts[4:]) for identity, facts in found)
+    while chunk := list(islice(rows, _CHUNK_LINES)):
         columns = dict(zip(names, map(list, zip(*chunk, strict=True)), strict=True))
-        arrow = pyarrow.table(columns)
-        connection.register("chunk", arrow)
+        connection.register("chunk", pyarrow.table(columns))
         connection.execute(
-            "INSERT INTO store BY NAME SELECT * EXCLUDE (ordered_at), "
+            f"INSERT INTO {table} BY NAME SELECT * EXCLUDE (ordered_at), "
             "CAST(quantity AS DECIMAL(10, 0)) * CAST(unit_price AS DECIMAL(18, 4)) AS amount, "
             "epoch_ms(CAST(ordered_at AS TIMESTAMPTZ)) AS ordered_ms FROM chunk"
         )
         connection.unregister("chunk")
-    return faults
 
 
-def _united(parts: Parts, faults: list[str]) -> Iterator[tuple[object, ...]]:
+def _united(parts: Parts, faults: list[str]) -> Iterator[StoredLine]:
     while parts:
         (source, order_id), held = parts.popitem()
         order = unite(source, order_id, held)
         faults += order.faults
         faults += [f"{source}/{order_id} line {line_id} has two contents" for line_id in order.conflicts]
-        for line_id, line in order.lines.items():
-            yield (
-                source,
-                order_id,
-                line_id,
-                line.stock_code,
-                line.description,
-                line.quantity,
-                str(line.unit_price),
-                line.customer_id,
-                line.country,
-                line.currency,
-                line.kind,
-                line.ordered_at,
-            )
+        for line_id, facts in order.lines.items():
+            yield (source, order_id, line_id), facts
 
 
 async def read_lake(connection: duckdb.DuckDBPyConnection, glue: str, database: str) -> None:
@@ -250,7 +245,7 @@ async def metadata_location(glue: str, database: str, table: str) -> str:
     return str(found["Table"]["Parameters"]["metadata_location"])
 
 
-def _fill(
+def _small(
     connection: duckdb.DuckDBPyConnection,
     name: str,
     columns: dict[str, type],
