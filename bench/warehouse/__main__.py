@@ -1,7 +1,7 @@
 """The load of lake and warehouse beside DuckDB and Polars, which do the same on files: time, memory, growth.
 
-`python -m bench.warehouse` prints the table and whether each goal is met. Exit 1 where one is missed. bench/README.md says
-what each column means.
+`python -m bench.warehouse` prints the table and whether each goal is met. Exit 1 where one is missed. bench/README.md
+says what each column means.
 """
 
 from __future__ import annotations

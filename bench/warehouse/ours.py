@@ -38,7 +38,9 @@ class Ours:
 
             async def one(file: Path) -> None:
                 async with turns:
-                    await s3.put(bucket, str(file.relative_to(self._landing)), file.read_bytes())
+                    await s3.put(
+                        bucket, str(file.relative_to(self._landing)), await asyncio.to_thread(file.read_bytes)
+                    )
 
             await asyncio.gather(*map(one, files))
 

@@ -57,4 +57,4 @@ def test_all_goals_are_met() -> None:
 def test_a_goal_is_missed(which: int, change: dict[str, object], missed: str) -> None:
     changed = [*ALL]
     changed[which] = replace(ALL[which], **change)  # type: ignore[arg-type]
-    assert [sentence for sentence, met in goals(changed) if not met][0].startswith(missed)
+    assert next(sentence for sentence, met in goals(changed) if not met).startswith(missed)
