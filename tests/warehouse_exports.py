@@ -65,9 +65,7 @@ class Star:
 
 def schema(table: str) -> pa.Schema:
     """The columns of a table's files."""
-    return pa.schema(
-        [pa.field(one.name, _arrow(one.type), nullable=not one.always) for one in FIELDS[table]]
-    )
+    return pa.schema([pa.field(one.name, _arrow(one.type), nullable=not one.always) for one in FIELDS[table]])
 
 
 def _arrow(type_: model.Type) -> pa.DataType:
@@ -199,7 +197,7 @@ async def write(
     star: Star,
     sequence: int,
     changed: Rows | None = None,
-    files: int = 2,
+    files: int = 1,
     document: bool = True,
     digested: Star | None = None,
 ) -> Export:
@@ -234,6 +232,4 @@ async def write(
 
 def with_table(made: Export, table: str, **other: Any) -> Export:
     """An export that tells something else of a table."""
-    return Export(
-        made.run, made.published_at, {**made.tables, table: replace(made.tables[table], **other)}
-    )
+    return Export(made.run, made.published_at, {**made.tables, table: replace(made.tables[table], **other)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -29,6 +30,11 @@ _AGAIN_CLASSES = {"08", "40", "53", "57"}
 _NO_ACCESS = {"42501"}
 _NO_ACCESS_CLASSES = {"28"}
 _NO_DATABASE = {"3D000"}
+# Of a connection that PostgreSQL refuses the client's library hands on the words alone.
+_WORDS_OF_NO_ACCESS = re.compile(
+    r"authentication failed|role .* does not exist|no pg_hba.conf entry|no password"
+)
+_WORDS_OF_NO_DATABASE = re.compile(r"database .* does not exist")
 
 
 class PostgreSQL:
@@ -134,9 +140,21 @@ def _translate(error: psycopg.Error, index: int | None) -> CadabraError:
         return MissingResource(words)
     if state in _NO_ACCESS or state[:2] in _NO_ACCESS_CLASSES:
         return Misconfigured(words)
-    if index is None and isinstance(error, psycopg.ProgrammingError):
-        return Misconfigured("postgresql: the URL cannot be read")  # its words would quote it
+    if index is None:
+        return _not_connected(error)
     lost = isinstance(error, psycopg.OperationalError) and not state
-    if lost or state[:2] in _AGAIN_CLASSES or index is None:
+    if lost or state[:2] in _AGAIN_CLASSES:
         return Unavailable(words)
     return StatementFailed(index, _words(error))
+
+
+def _not_connected(error: psycopg.Error) -> CadabraError:
+    """Our error where there is no connection. The library's words may quote the URL, so they are not repeated."""
+    if isinstance(error, psycopg.ProgrammingError):
+        return Misconfigured("postgresql: the URL cannot be read")
+    words = str(error)
+    if _WORDS_OF_NO_DATABASE.search(words):
+        return MissingResource("postgresql: there is no such database")
+    if _WORDS_OF_NO_ACCESS.search(words):
+        return Misconfigured("postgresql: no access to the database")
+    return Unavailable(f"postgresql: no connection ({type(error).__name__})")
