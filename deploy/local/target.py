@@ -90,8 +90,8 @@ class Target:
         return f"{self.namespace}-order_history"
 
     @property
-    def lake_database(self) -> str:
-        """The lake's database in the Glue Data Catalog."""
+    def sales(self) -> str:
+        """The lake's database in the Glue Data Catalog, and the warehouse's schema."""
         return f"{self.namespace}_sales".replace("-", "_")
 
     @property

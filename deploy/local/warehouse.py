@@ -27,8 +27,6 @@ from deploy.local.target import NotRunning, Target
 from deploy.local.verify import SCAN_TIMEOUT_S
 from services.kernel.adapters.dynamodb import DynamoDB
 
-SCHEMA = "public"
-"""Of the warehouse's tables, in PostgreSQL's words."""
 GOAL_S = 90.0
 """How long a full load may take, lake and warehouse together, on two cores."""
 GOAL_BYTES = 2_500 * 1024 * 1024
@@ -138,12 +136,12 @@ async def compare(target: Target, ledger: Ledger, raw: Path = retail.DATA_FILE) 
         line_tables.connect(target.aws, Path(temporary)) as connection,
     ):
         folder = Path(temporary)
-        await line_tables.read_lake(connection, target.aws, target.lake_database)
+        await line_tables.read_lake(connection, target.aws, target.sales)
 
         def rest() -> LineReport:
             faults = line_tables.store(connection, parts)
             line_tables.raw(connection, ledger, raw, folder)
-            line_tables.read_warehouse(connection, target.postgresql, SCHEMA, folder)
+            line_tables.read_warehouse(connection, target.postgresql, target.sales, folder)
             line_tables.lines(connection)
             return lines_compare.compare(connection, faults)
 

@@ -51,7 +51,7 @@ class SalesStage:
 
     @property
     def database(self) -> str:
-        """The lake's database in the Glue Data Catalog."""
+        """The lake's database in the Glue Data Catalog, and the warehouse's schema."""
         return f"{self.path.namespace}_sales".replace("-", "_")
 
     async def start(self, name: str, **settings: str) -> ServiceProcess:
@@ -137,7 +137,7 @@ class SalesStage:
         parts = await stored.read(self.path.dynamodb, f"{self.path.namespace}-order_history")
         with self.reading() as connection:
             await line_tables.read_lake(connection, self.engines.aws, self.database)
-            line_tables.read_warehouse(connection, self.engines.postgresql, warehouse.SCHEMA, self.folder)
+            line_tables.read_warehouse(connection, self.engines.postgresql, self.database, self.folder)
             line_tables.lines(connection)
             faults = line_tables.store(connection, parts)
             line_tables.fill(connection, "raw", self.sent.items())

@@ -83,6 +83,49 @@ def test_every_acknowledged_order_becomes_readable_within_seconds(platform: Plat
     assert 0 < fresh["p50_s"] <= fresh["p99_s"] <= READABLE_WITHIN_S
 
 
+def test_raw_file_order_store_lake_and_warehouse_are_equal_line_by_line(platform: Platform) -> None:
+    section = platform.result["sections"]["warehouse"]
+    report = section["report"]
+    places = ("raw", "store", "lake", "star", "warehouse")
+    assert report["replayed"] == dict.fromkeys(places, ALL_LINES)
+    found = ("missing", "doubled", "altered", "foreign")
+    assert {name: report[name] for name in found} == dict.fromkeys(found, 0)
+    assert [(pair["left"], pair["right"]) for pair in report["pairs"]] == [
+        ("raw", "lake"),
+        ("store", "lake"),
+        ("lake", "star"),
+        ("lake", "warehouse"),
+    ]
+    # Others sent too: a surge, and who measured freshness. Of them store and lake know the same.
+    assert report["lines"]["lake"] > ALL_LINES
+    assert {report["lines"][place] for place in places[1:]} == {report["lines"]["lake"]}
+    assert report["lines_landed"] >= report["lines"]["lake"]
+
+
+def test_revenue_is_equal_to_the_penny_by_month_and_country(platform: Platform) -> None:
+    report = platform.result["sections"]["warehouse"]["report"]
+    # 314 pairs of month and country have orders; each is compared in lake, star and warehouse.
+    assert (report["sums"], report["sums_differing"]) == (3 * 314, [])
+    assert report["revenue"] == "9747747.9340"
+
+
+def test_lake_and_warehouse_have_the_same_star(platform: Platform) -> None:
+    report = platform.result["sections"]["warehouse"]["report"]
+    assert report["rows_differing"] == dict.fromkeys(report["rows"], 0)
+    assert report["rows"]["fact_order_lines"] == report["lines"]["lake"]
+    assert report["rows"]["dim_date"] >= 374
+
+
+def test_the_load_again_finds_nothing_new(platform: Platform) -> None:
+    again = platform.command("warehouse", "--json")
+
+    assert again.returncode == 0, again.stderr[-4000:]
+    assert again.stderr.count("no change") == 2
+    before, after = platform.result["sections"]["warehouse"]["report"], json.loads(again.stdout)["report"]
+    assert after["ok"] is True
+    assert (after["lines"], after["rows"], after["objects"]) == (before["lines"], before["rows"], before["objects"])
+
+
 async def test_an_invoice_that_was_cut_between_two_files_is_read_whole(
     platform: Platform, http: aiohttp.ClientSession
 ) -> None:

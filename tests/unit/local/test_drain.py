@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
-from deploy.local import drain
+from deploy.local import drain, probe
 from deploy.local.drain import Progress, Stuck, until_drained
+from deploy.local.layout import Layout
 from deploy.local.target import Target
 
 NOWHERE = cast(Target, None)
@@ -61,3 +65,24 @@ async def test_a_lag_that_only_grows_is_no_progress() -> None:
 
     with pytest.raises(Stuck):
         await until_drained(NOWHERE, 10, patience_s=0.1, look_at=growing)
+
+
+METRICS = """
+cadabra_order_file_ingest_lag_bytes 0
+cadabra_lake_writer_lag_seconds 2.5
+cadabra_lake_writer_oldest_open_seconds 2.5
+cadabra_lake_writer_records_handled_total 70
+cadabra_lake_writer_rejected_lag_seconds 9
+"""
+
+
+def test_the_lakes_writer_is_asked_how_far_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    services = {name: {"metrics_url": f"http://{name}"} for name in ("order_file_ingest", "lake_writer")}
+    layout.endpoints_file.write_text(json.dumps({"services": services}))
+    monkeypatch.setattr(probe, "get", lambda url: METRICS if url.endswith("/metrics") else None)
+
+    found = drain.look_at_lake(cast(Target, SimpleNamespace(layout=layout)))
+
+    assert found == Progress(file_lag_bytes=0, lag_s=2.5, oldest_open_s=2.5, first_parts=70, handled=70)
+    assert not found.nothing_left
