@@ -188,9 +188,17 @@ def _goal(text: str, met: bool, goal: str) -> str:
     return f"{text}, {'within' if met else 'MISSES'} the goal of {goal}"
 
 
+def unchanged(ran: Ran) -> bool:
+    """Whether a load that went well says that it had nothing to do."""
+    named = {LOAD: ("finished", "new_lines", "replaced_lines"), COPY: ("loaded",)}.get(ran.name)
+    return ran.code == 0 and named is not None and not any(ran.result.get(name) for name in named)
+
+
 def told(done: Refreshed) -> Iterator[str]:
     """The verdict, and what differs or failed where something did."""
     for ran in done.jobs:
+        if unchanged(ran):
+            yield f"{SENTENCES[ran.name]}: no change"
         if ran.code:
             yield f"FAILED: {SENTENCES[ran.name]} ended with {ran.code}"
             yield from (f"  {line}" for line in ran.told)

@@ -123,7 +123,11 @@ def test_the_load_again_finds_nothing_new(platform: Platform) -> None:
     assert again.stderr.count("no change") == 2
     before, after = platform.result["sections"]["warehouse"]["report"], json.loads(again.stdout)["report"]
     assert after["ok"] is True
-    assert (after["lines"], after["rows"], after["objects"]) == (before["lines"], before["rows"], before["objects"])
+    assert (after["lines"], after["rows"], after["objects"]) == (
+        before["lines"],
+        before["rows"],
+        before["objects"],
+    )
 
 
 async def test_an_invoice_that_was_cut_between_two_files_is_read_whole(

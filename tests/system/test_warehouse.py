@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from contracts import codec
+from deploy.local import warehouse
 from services.kernel.streams.__main__ import main as streams
 from services.kernel.streams.lease_table import LeaseTable
 from tests.component.lake_path import lake_path
@@ -111,9 +112,9 @@ def _text(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
-def at_word(word: str) -> Callable[[str], bool]:
-    """The first line in which a word stands."""
-    return lambda line: word in line
+def as_it_begins(phase: str) -> Callable[[str], bool]:
+    """The line that tells that a phase begins."""
+    return lambda line: line == phase
 
 
 async def judge(stage: SalesStage) -> None:
@@ -128,18 +129,21 @@ async def judge(stage: SalesStage) -> None:
 
 async def test_a_load_that_is_killed_at_any_moment_is_made_good_by_the_next(loaded: SalesStage) -> None:
     for moment in KILLED_AT:
-        killed = await loaded.load(at_word(moment))
+        killed = await loaded.load(as_it_begins(moment))
         assert killed.code < 0, f"it never said {moment!r}: {killed.told}"
 
     ran = await loaded.load()
 
     assert ran.code == 0, ran.told
+    assert ran.result["finished"]  # the last one had been decided
+    assert ran.result["new_lines"] == 0
     copied = await loaded.copy()
     assert copied.code == 0, copied.told
     await judge(loaded)
 
 
-KILLED_AT = ("merge", "announce")
+KILLED_AT = ("merge ...", "audit star ...", "publish ...")
+"""While lines are written, when all is written and not decided, and when it is decided and not seen."""
 
 
 async def test_the_whole_stream_once_more_changes_nothing(
@@ -156,7 +160,8 @@ async def test_the_whole_stream_once_more_changes_nothing(
     ran = await loaded.load()
 
     assert ran.code == 0, ran.told
-    assert len(await loaded.path.keys()) > objects
+    assert (ran.result["objects"], ran.result["new_lines"]) == (len(await loaded.path.keys()) - objects, 0)
+    assert ran.result["objects"] > 0
     assert await loaded.snapshots() == before
     assert (await loaded.copy()).code == 0
     await judge(loaded)
@@ -191,5 +196,5 @@ async def test_a_load_with_nothing_new_says_so(loaded: SalesStage) -> None:
 
     ran, copied = await loaded.load(), await loaded.copy()
 
-    assert (ran.code, copied.code) == (0, 0)
+    assert [warehouse.unchanged(one) for one in (ran, copied)] == [True, True], (ran, copied)
     assert await loaded.snapshots() == before

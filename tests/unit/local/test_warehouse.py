@@ -44,7 +44,11 @@ class Platform:
 
     def __init__(self, folder: Any) -> None:
         self.codes = {LOAD: 0, COPY: 0, MAINTAIN: 0}
-        self.results: dict[str, dict[str, Any]] = {LOAD: {}, COPY: {}, MAINTAIN: {}}
+        self.results: dict[str, dict[str, Any]] = {
+            LOAD: {"new_lines": 7},
+            COPY: {"loaded": ["a run"]},
+            MAINTAIN: {},
+        }
         self.report = a_report()
         self.ran: list[str] = []
         self.environments: list[dict[str, str]] = []
@@ -100,6 +104,19 @@ def test_it_loads_copies_compares_and_shows_what_it_found(
     assert "60.0 s, within the goal of 90 s" in err
     assert "942, 0 of them differ" in err
     assert "equal, line by line" in err
+    assert "no change" not in err
+
+
+def test_a_load_that_had_nothing_to_do_is_said_to_have_changed_nothing(
+    platform: Platform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    platform.results = {LOAD: {"run": None, "new_lines": 0, "finished": None}, COPY: {"loaded": []}}
+    assert warehouse.main([]) == 0
+    assert capsys.readouterr().out.count("no change") == 2
+
+    platform.results[LOAD]["finished"] = "another run"
+    assert warehouse.main([]) == 0
+    assert capsys.readouterr().out.count("no change") == 1
 
 
 def test_jobs_know_this_platform_and_no_other(platform: Platform) -> None:
