@@ -165,15 +165,19 @@ def rows(done: Refreshed) -> Iterator[tuple[str, str]]:
         yield "rows of the star", f"{sum(report.rows.values()):,}, {differing} differ from the lake's"
     yield "sent to landed", f"{done.waited_s:.1f} s"
     for ran in done.jobs:
-        megabytes = ran.peak_bytes // 2**20
-        yield SENTENCES[ran.name], f"{ran.elapsed_s:.1f} s, {ran.cpu_s:.0f} s of CPU, {megabytes:,} MB"
-    yield "both loads", _goal(f"{done.loaded_s:.1f} s", done.loaded_s <= GOAL_S, f"{GOAL_S:g} s")
-    goal_text = f"{GOAL_BYTES // 2**20:,} MB"
-    yield (
-        "peak memory of a load",
-        _goal(f"{done.peak_bytes // 2**20:,} MB", done.peak_bytes <= GOAL_BYTES, goal_text),
-    )
-    yield "comparison", f"{done.compared_s:.1f} s"
+        took = f"{ran.elapsed_s:.1f} s, {ran.cpu_s:.0f} s of CPU, {_megabytes(ran.peak_bytes)}"
+        yield SENTENCES[ran.name], took
+    if report is not None:
+        yield "both loads", _goal(f"{done.loaded_s:.1f} s", done.loaded_s <= GOAL_S, f"{GOAL_S:g} s")
+        yield (
+            "peak memory of a load",
+            _goal(_megabytes(done.peak_bytes), done.peak_bytes <= GOAL_BYTES, _megabytes(GOAL_BYTES)),
+        )
+        yield "comparison", f"{done.compared_s:.1f} s"
+
+
+def _megabytes(size_bytes: int) -> str:
+    return f"{size_bytes // 2**20:,} MB"
 
 
 _NAMES = {
