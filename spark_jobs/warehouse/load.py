@@ -196,7 +196,8 @@ class Load:
         """Keys of the loaded objects, and the newest run's name."""
         if self._at is None:
             return set(), None
-        rows = self._main.read(LOADED_OBJECTS).select("object_key", "load_id").collect()
+        table = self._main.spark.read.option("snapshot-id", self._at).table(self._main.name(LOADED_OBJECTS))
+        rows = table.select("object_key", "load_id").collect()
         return {row.object_key for row in rows}, max((row.load_id for row in rows), default=None)
 
     def _note_objects(self, found: dict[str, Content]) -> None:

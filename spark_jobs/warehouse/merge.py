@@ -77,9 +77,7 @@ def known(lake: Lake, landed: DataFrame, lines: int) -> DataFrame:
         lines: rows of `landed`.
     """
     columns = (*IDENTITY, "sequence_number", "sub_sequence", "ordered_at", "quantity")
-    table = lake.read(ORDER_LINES).select(
-        *columns, amount().alias("amount"), content().alias("content")
-    )
+    table = lake.read(ORDER_LINES).select(*columns, amount().alias("amount"), content().alias("content"))
     orders = _orders(landed) if lines <= _FEW_LINES else None
     if orders is not None:
         table = table.where(f.col("order_id").isin(orders))
