@@ -141,7 +141,7 @@ class Load:
         self._progress.say(f"{lines} lines in {len(found)} objects")
         with self._progress.phase("decide"):
             before = line_audit.totals(self.lake)
-            known = merge.known(self.lake, landed, lines)
+            known = self._known(landed, lines) if before.lines else merge.nothing_known(self.lake)
             changed = merge.changes(landed, known)
         self._progress.say(f"{changed.new} new lines, {changed.replaced} that take another's place")
         with self._progress.phase("merge"):
@@ -160,6 +160,11 @@ class Load:
             "export": None,
         }
         return changed
+
+    def _known(self, landed: DataFrame, lines: int) -> DataFrame:
+        snapshot = self._publication.branches(ORDER_LINES).head(runs.branch(self.run))
+        assert snapshot is not None  # it has lines
+        return merge.known(self.lake, snapshot, landed, lines)
 
     def _audit(
         self, landed: DataFrame, known: DataFrame, changed: Changes, before: Totals, after: Totals, lines: int

@@ -52,7 +52,8 @@ def test_the_kernels_adapter_and_the_contracts_work_from_it(archive: Path, tmp_p
     with zipfile.ZipFile(archive) as file:
         file.extractall(tmp_path / FOLDER)
     program = (
-        f"import sys; sys.path.insert(0, '{FOLDER}'); import services.kernel.adapters.s3 as s3, spark_jobs.tables as t\n"
+        f"import sys; sys.path.insert(0, '{FOLDER}')\n"
+        "import services.kernel.adapters.s3 as s3, spark_jobs.tables as t\n"
         "assert s3.__file__.startswith(sys.argv[1]), s3.__file__; print(t.rendered('order_line/1')['type'])"
     )
     done = subprocess.run(
