@@ -141,7 +141,7 @@ class Load:
         self._progress.say(f"{lines} lines in {len(found)} objects")
         with self._progress.phase("decide"):
             before = line_audit.totals(self.lake)
-            known = self._known(landed, lines) if before.lines else merge.nothing_known(self.lake)
+            known = self._known(landed, lines, before)
             changed = merge.changes(landed, known)
         self._progress.say(f"{changed.new} new lines, {changed.replaced} that take another's place")
         with self._progress.phase("merge"):
@@ -161,9 +161,10 @@ class Load:
         }
         return changed
 
-    def _known(self, landed: DataFrame, lines: int) -> DataFrame:
+    def _known(self, landed: DataFrame, lines: int, before: Totals) -> DataFrame:
         snapshot = self._publication.branches(ORDER_LINES).head(runs.branch(self.run))
-        assert snapshot is not None  # it has lines
+        if snapshot is None or not before.lines:
+            return merge.nothing_known(self.lake)
         return merge.known(self.lake, snapshot, landed, lines)
 
     def _audit(
@@ -207,11 +208,18 @@ class Load:
 
     def _note_objects(self, found: dict[str, Content]) -> None:
         """Write which objects this run takes in, and its name into the snapshot, for whoever has to finish it."""
+        at = self._began.strftime("%Y-%m-%dT%H:%M:%SZ")
         rows = [
-            (one.key, one.size_bytes, found[one.key].lines, self.run, self._began.replace(microsecond=0))
+            {
+                "object_key": one.key,
+                "size_bytes": one.size_bytes,
+                "lines": found[one.key].lines,
+                "load_id": self.run,
+                "loaded_at": at,
+            }
             for one in self._arrivals
         ]
-        frame = self._main.spark.createDataFrame(rows, runtime.schema("loaded_object/1"))
+        frame = runtime.rows(self._main.spark, "loaded_object/1", rows)
         writer = frame.coalesce(1).writeTo(self.lake.name(LOADED_OBJECTS))
         writer.option("distribution-mode", "none").option(f"snapshot-property.{RUN}", self.run).append()
 

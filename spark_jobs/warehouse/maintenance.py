@@ -82,8 +82,11 @@ def _maintain(
     expired = _call(
         lake, "expire_snapshots", table, f"older_than => {_instant(old)}, retain_last => {_KEEP_SNAPSHOTS}"
     )
-    orphans = now - timedelta(days=settings.keep_orphans_days)
-    removed = _call(lake, "remove_orphan_files", table, f"older_than => {_instant(orphans)}")
+    # By the clock of S3, whatever `now` is: younger files may be of a load that is under way.
+    orphans = datetime.now(UTC) - timedelta(days=settings.keep_orphans_days)
+    removed = _call(
+        lake, "remove_orphan_files", table, f"older_than => {_instant(orphans)}, prefix_listing => true"
+    )
     return {
         "files_rewritten": rewritten[0].rewritten_data_files_count,
         "files_written": rewritten[0].added_data_files_count,

@@ -91,8 +91,10 @@ def known(lake: Lake, snapshot: int, landed: DataFrame, lines: int) -> DataFrame
 def nothing_known(lake: Lake) -> DataFrame:
     """As `known`, of a table without rows."""
     types = {field.name: field.dataType.simpleString() for field in runtime.schema(CONTRACT).fields}
-    columns = [f"{name} {types[name]}" for name in _KNOWN]
-    return lake.spark.createDataFrame([], ", ".join([*columns, "amount decimal(29,4)", "content bigint"]))
+    columns = {name: types[name] for name in _KNOWN} | {"amount": "decimal(29,4)", "content": "bigint"}
+    return lake.spark.range(0).select(
+        *(f.lit(None).cast(type_).alias(name) for name, type_ in columns.items())
+    )
 
 
 def changes(landed: DataFrame, found: DataFrame) -> Changes:

@@ -29,7 +29,7 @@ class WarehouseSettings(SparkSettings):
     keep_orphans_days: float = setting(
         "CADABRA_KEEP_ORPHANS_DAYS",
         default=3.0,
-        minimum=1,
+        minimum=1.01,
         maximum=3650,
         help="days for which files stay that no snapshot names, of writes that ended half way or are under way",
     )
