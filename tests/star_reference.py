@@ -27,12 +27,12 @@ def customers(kept: Sequence[Row]) -> list[Row]:
     seen: dict[str, dict[str, str]] = defaultdict(dict)
     for line in kept:
         if line["customer_id"] is not None:
-            at = seen[line["customer_id"]]
-            at[line["ordered_at"]] = min(at.get(line["ordered_at"], line["country"]), line["country"])
+            theirs, at, country = seen[line["customer_id"]], line["ordered_at"], line["country"]
+            theirs[at] = min(theirs.get(at, country), country)
     made = []
     for customer_id, countries in sorted(seen.items()):
-        begins = sorted(countries)
-        starts = [at for n, at in enumerate(begins) if not n or countries[at] != countries[begins[n - 1]]]
+        instants = sorted(countries)
+        starts = [at for n, at in enumerate(instants) if not n or countries[at] != countries[instants[n - 1]]]
         for at, end in zip(starts, [*starts[1:], None], strict=True):
             made.append(
                 {
