@@ -85,7 +85,7 @@ def _suspects(stored: DataFrame, resolved: DataFrame, lines: DataFrame) -> set[s
         f.count_if(~f.col("summed").eqNullSafe(f.col("lines"))).alias(_EQUAL),
     )
     twice = (
-        resolved.select(f.xxhash64(*facts.IDENTITY).alias("hash")).groupBy("hash").count().where("count > 1")
+        stored.select(f.xxhash64(*facts.IDENTITY).alias("hash")).groupBy("hash").count().where("count > 1")
     )
     row = checks.crossJoin(twice.agg(f.count("*").alias(_ONCE))).collect()[0]
     return {rule for rule, count in row.asDict().items() if count}
