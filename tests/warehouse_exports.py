@@ -83,7 +83,7 @@ def run_name(sequence: int) -> str:
 def fact(number: int, **other: Any) -> dict[str, Any]:
     """A line of an order; `number` is its identity, `other` are columns that are not the usual ones."""
     ordered_at = START + timedelta(minutes=number % 500_000)
-    row = {
+    row: dict[str, Any] = {
         "source": "shop",
         "order_id": f"{536_365 + number // 20}",
         "line_id": f"orders-1.csv:{number * 70}",

@@ -59,7 +59,8 @@ class Stage:
     def content(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every table's rows, and their places: a row that was written anew has another one."""
         tables = [*export.TABLES, "warehouse_loads"]
-        return {name: sorted(self.query(f"SELECT ctid::text, * FROM {name}"), key=repr) for name in tables}
+        rows = {name: self.query(f"SELECT ctid::text, * FROM {name}") for name in tables}  # noqa: S608
+        return {name: sorted(found, key=repr) for name, found in rows.items()}
 
     def stops_at(self, table: str) -> None:
         """Make whoever writes a row of a table wait for whoever holds the advisory lock 7."""
@@ -75,7 +76,7 @@ class Stage:
     def holds(self, star: Star) -> None:
         """The warehouse has exactly these rows."""
         for table in export.TABLES:
-            found = sorted(self.query(f"SELECT * FROM {table}"), key=repr)
+            found = sorted(self.query(f"SELECT * FROM {table}"), key=repr)  # noqa: S608
             rows = [
                 tuple(
                     value.replace(tzinfo=None) if hasattr(value, "hour") else value for value in row.values()
@@ -134,7 +135,7 @@ async def until(stage: Stage, condition: str, count: int = 1) -> None:
     """Wait until so many of PostgreSQL's sessions fulfil a condition."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _DEADLINE_S
-    query = f"SELECT COUNT(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND {condition}"
+    query = f"SELECT COUNT(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND {condition}"  # noqa: S608
     while stage.query(query)[0][0] != count:
         assert loop.time() < deadline, condition
         await asyncio.sleep(0.05)

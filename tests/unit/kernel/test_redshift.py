@@ -72,8 +72,14 @@ async def test_a_batch_whose_answer_is_lost_is_handed_over_again_and_runs_once()
 
 
 FAILURES: dict[str, tuple[Script, type[CadabraError]]] = {
-    "a statement": (Script(failing=1, error="Invalid digit, Value 'd', Pos 0, Type: Integer"), StatementFailed),
-    "a conflict": (Script(failing=1, error="ERROR: 1023 DETAIL: Serializable isolation violation"), Unavailable),
+    "a statement": (
+        Script(failing=1, error="Invalid digit, Value 'd', Pos 0, Type: Integer"),
+        StatementFailed,
+    ),
+    "a conflict": (
+        Script(failing=1, error="ERROR: 1023 DETAIL: Serializable isolation violation"),
+        Unavailable,
+    ),
     "no rights": (Script(failing=0, error="ERROR: permission denied for schema x"), Misconfigured),
     "no database": (Script(error='FATAL: database "warehouse" does not exist'), MissingResource),
     "no connection": (Script(error="Connection refused"), Unavailable),
