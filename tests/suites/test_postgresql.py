@@ -51,7 +51,7 @@ async def test_a_source_that_fails_takes_all_back_and_its_error_stays(postgresql
         yield b"1,,,\n"
         raise Unavailable("s3")
 
-    with pytest.raises(Unavailable, match="^s3$"):
+    with pytest.raises(Unavailable, match=r"^s3$"):
         await PostgreSQL(postgresql, broken).run([TABLE, ROWS])
 
 

@@ -23,9 +23,10 @@ from services.kernel.adapters.s3 import S3
 from spark_jobs.warehouse import export
 from spark_jobs.warehouse.redshift.__main__ import main
 from tests import warehouse_exports as made
+from tests.redshift_data import RedshiftDataStub, Script
 from tests.warehouse_exports import FACTS, Star
 
-_DEADLINE_S = 20.0
+_DEADLINE_S = 60.0
 COMMAND = [sys.executable, "-m", "spark_jobs.warehouse.redshift", "load", "--json"]
 
 
@@ -376,3 +377,16 @@ async def test_a_warehouse_that_is_away_is_tried_again_later_and_one_that_is_not
     monkeypatch.setenv("CADABRA_REDSHIFT_ENDPOINT", f"{stage.url}-gone")
     code, told = await stage.command("load")
     assert (code, told["error"]) == (69, "MissingResource")
+
+
+async def test_without_postgresql_the_data_api_is_asked(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await made.write(stage.s3, stage.bucket, made.small(), 1)
+    async with RedshiftDataStub(lambda _: Script(0, rows={0: []})) as stub:
+        monkeypatch.setenv("CADABRA_REDSHIFT_ENDPOINT", stub.url)
+        monkeypatch.setenv("CADABRA_REDSHIFT_WORKGROUP", "shop")
+        monkeypatch.setenv("CADABRA_REDSHIFT_COPY_ROLE_ARN", "arn:aws:iam::123456789012:role/copy")
+        code, told = await stage.command("status")
+    assert (code, told["loads"], told["pending"]) == (0, [], [made.run_name(1)])
+    assert (stub.batches[0]["WorkgroupName"], stub.batches[0]["Database"]) == ("shop", "warehouse")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from services.kernel.adapters.redshift import Place, Redshift
+from services.kernel.adapters.warehouse import Copy
 from services.kernel.core.errors import Unavailable
 from services.kernel.core.retry import Retry
 from spark_jobs.warehouse import export
@@ -184,3 +185,20 @@ async def test_digests_that_are_missing_are_missed_before_anything_is_begun() ->
         with pytest.raises(DataAtFault, match="the export tells of digests"):
             await loading.load()
         assert len(stub.batches) == 2
+
+
+async def test_a_file_of_many_row_groups_is_held_and_read_whole() -> None:
+    """Its footer is longer than what is fetched at first."""
+    async with staged(Scripted([])) as (loading, _, s3):
+        star = made.small()
+        star.put("dim_date", *(made.day(number) for number in range(400)))
+        found = await made.write(s3, BUCKET, star, 1)
+        key = f"{found.tables['dim_date'].prefix}part-0.parquet"
+        body = made.encode(star.rows("dim_date"), made.schema("dim_date"), group_rows=1)
+        assert int.from_bytes(body[-8:-4], "little") > 64 * 1024
+        await s3.put(BUCKET, key, body)
+        assert len((await loading.load()).loaded) == 1
+        copy = Copy("dim_date", BUCKET, found.tables["dim_date"].prefix)
+        lines = b"".join([lines async for lines in loading.files.rows(copy)]).splitlines()
+    assert len(lines) == 400
+    assert lines[0] == b"20101201,2010-12-01,2010,4,12,1,2010,48,3,false"
