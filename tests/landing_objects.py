@@ -52,14 +52,16 @@ def row(line_id: str, position: int, **changed: Any) -> Row:
     return {"order_ordered_at": whole["ordered_at"], **whole}
 
 
-def encode(rows: Sequence[Row], added: dict[str, Any] | None = None) -> bytes:
+def encode(rows: Sequence[Row], added: dict[str, Any] | None = None, careless: bool = False) -> bytes:
     """The bytes of an object.
 
     Args:
         added: columns of a newer writer, by name, with one value for all rows.
+        careless: whether every column may be null, which is not so where the lake writer writes it.
     """
+    schema = pa.schema([field.with_nullable(True) for field in SCHEMA]) if careless else SCHEMA
     table = pa.table(
-        [columns.column(field.type, [row[field.name] for row in rows]) for field in SCHEMA], schema=SCHEMA
+        [columns.column(field.type, [row[field.name] for row in rows]) for field in schema], schema=schema
     )
     for name, value in (added or {}).items():
         table = table.append_column(name, pa.array([value] * len(rows)))

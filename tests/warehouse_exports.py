@@ -83,7 +83,7 @@ def run_name(sequence: int) -> str:
 def fact(number: int, **other: Any) -> dict[str, Any]:
     """A line of an order; `number` is its identity, `other` are columns that are not the usual ones."""
     ordered_at = START + timedelta(minutes=number % 500_000)
-    row = {
+    row: dict[str, Any] = {
         "source": "shop",
         "order_id": f"{536_365 + number // 20}",
         "line_id": f"orders-1.csv:{number * 70}",
@@ -183,11 +183,15 @@ def _text(value: Any) -> str | None:
     return str(value)
 
 
-def encode(rows: Sequence[Mapping[str, Any]], columns: pa.Schema) -> bytes:
-    """Rows as one Parquet file."""
+def encode(rows: Sequence[Mapping[str, Any]], columns: pa.Schema, group_rows: int = 100_000) -> bytes:
+    """Rows as one Parquet file.
+
+    Args:
+        group_rows: rows in one of its row groups.
+    """
     sink = io.BytesIO()
     table = pa.Table.from_pydict({name: [row[name] for row in rows] for name in columns.names}, columns)
-    parquet.write_table(table, sink, compression="zstd", store_schema=False)
+    parquet.write_table(table, sink, compression="zstd", store_schema=False, row_group_size=group_rows)
     return sink.getvalue()
 
 

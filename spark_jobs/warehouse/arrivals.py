@@ -55,7 +55,9 @@ def foreign(arrivals: Iterable[Arrival]) -> list[Fault]:
 
     Such an object is never passed over: it may hold orders.
     """
-    return _faults("a key that is no landing object's", (one.key for one in arrivals if not _KEY.fullmatch(one.key)))
+    return _faults(
+        "a key that is no landing object's", (one.key for one in arrivals if not _KEY.fullmatch(one.key))
+    )
 
 
 def unfit(arrivals: Iterable[Arrival], found: Mapping[str, Content]) -> list[Fault]:

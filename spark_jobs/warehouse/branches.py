@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from py4j.protocol import Py4JJavaError
 from pyspark.errors import IllegalArgumentException
 
 from services.kernel.core.errors import Unavailable
@@ -71,9 +70,7 @@ class Branches:
         Args:
             at: its snapshot; None for one without rows, of a table that has none.
         """
-        self._commit(
-            lambda refs: refs.createBranch(branch) if at is None else refs.createBranch(branch, at)
-        )
+        self._commit(lambda refs: refs.createBranch(branch) if at is None else refs.createBranch(branch, at))
 
     def follow(self, branch: str, ahead: str) -> None:
         """Move a branch to another one that goes on from it; a branch that is not there is made.
@@ -115,7 +112,7 @@ class Branches:
                 if "not an ancestor" in str(error):
                     raise NotAhead(f"{self.table}: {error}") from error
                 raise
-            except Py4JJavaError as error:
+            except Exception as error:
                 if not any(name.endswith("CommitFailedException") for name in java_classes(error)):
                     raise
             else:

@@ -61,7 +61,8 @@ POSTGRESQL = Dialect(
     quote='"',
 )
 REDSHIFT = Dialect(
-    text="CAST({0} AS VARCHAR)",
+    # A VARCHAR without a length has 256 bytes, and a cast cuts what is longer; no column has more than these.
+    text="CAST({0} AS VARCHAR(4000))",
     instant="CAST(DATEDIFF(millisecond, TIMESTAMP '1970-01-01 00:00:00', {0}) AS VARCHAR)",
     day="TO_CHAR({0}, 'YYYY-MM-DD')",
     length="CAST(LEN({0}) AS VARCHAR)",

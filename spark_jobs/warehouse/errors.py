@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
-
 from services.kernel.core.errors import (
     CadabraError,
     Misconfigured,
@@ -54,8 +51,6 @@ def translated(error: Exception) -> CadabraError | None:
     """What an error of Spark, of Iceberg or of the SDK for Java is in the kernel's words; None for what is a bug."""
     if isinstance(error, CadabraError):
         return error
-    if not isinstance(error, Py4JJavaError | PySparkException):
-        return None
     path = unreadable(error)
     if path is not None:
         return Unfit([Fault("an object is no Parquet of order lines", "landing", 1, [path])])
@@ -87,9 +82,8 @@ def java_classes(error: Exception) -> Iterator[str]:
 
 
 def _throwable(error: Exception) -> Any:
-    if isinstance(error, Py4JJavaError):
-        return error.java_exception
-    return getattr(error, "_origin", None)
+    """What was thrown in Java: py4j and PySpark's own errors carry it; None of any other error."""
+    return getattr(error, "java_exception", None) or getattr(error, "_origin", None)
 
 
 def _has(throwable: Any, method: str) -> bool:

@@ -100,11 +100,15 @@ def lines(lake: Lake, landed: DataFrame, found: DataFrame, whole: bool) -> tuple
     told = judged.groupBy("check").agg(
         f.count("*").alias("count"),
         f.count_if("conflict").alias("conflicts"),
-        f.slice(f.collect_list(f.when(f.col("check").isNotNull(), f.struct(*IDENTITY))), 1, ROWS_SHOWN).alias("rows"),
+        f.slice(f.collect_list(f.when(f.col("check").isNotNull(), f.struct(*IDENTITY))), 1, ROWS_SHOWN).alias(
+            "rows"
+        ),
     )
     rows = told.collect()
     faults = [
-        Fault(row.check, ORDER_LINES, row["count"], [_named(one) for one in row.rows]) for row in rows if row.check
+        Fault(row.check, ORDER_LINES, row["count"], [_named(one) for one in row.rows])
+        for row in rows
+        if row.check
     ]
     return faults, sum(row.conflicts for row in rows)
 
@@ -129,16 +133,20 @@ def objects(lake: Lake, taken: Sequence[Arrival], before: int) -> list[Fault]:
     expected = before + len(taken)
     if tuple(rows) == (expected, expected):
         return []
-    return [Fault("every object once", LOADED_OBJECTS, 1, [f"{rows[0]} rows, {rows[1]} keys, {expected} loaded"])]
+    return [
+        Fault("every object once", LOADED_OBJECTS, 1, [f"{rows[0]} rows, {rows[1]} keys, {expected} loaded"])
+    ]
 
 
 def fresh(changed: Changes, after: Totals) -> list[Fault]:
     """Whether the newest line that landed is there."""
     if not changed:
         return []
-    newest = changed.rows.agg(
-        f.date_format(f.max("arrived_at"), "yyyy-MM-dd'T'HH:mm:ss.SSSXXX").alias("newest")
-    ).collect()[0].newest
+    newest = (
+        changed.rows.agg(f.date_format(f.max("arrived_at"), "yyyy-MM-dd'T'HH:mm:ss.SSSXXX").alias("newest"))
+        .collect()[0]
+        .newest
+    )
     if after.newest is not None and after.newest >= datetime.fromisoformat(newest):
         return []
     return [Fault("the newest line that landed", ORDER_LINES, 1, [f"newest {after.newest}, landed {newest}"])]

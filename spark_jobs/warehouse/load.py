@@ -141,7 +141,7 @@ class Load:
         self._progress.say(f"{lines} lines in {len(found)} objects")
         with self._progress.phase("decide"):
             before = line_audit.totals(self.lake)
-            known = merge.known(self.lake, landed, lines)
+            known = self._known(landed, lines, before)
             changed = merge.changes(landed, known)
         self._progress.say(f"{changed.new} new lines, {changed.replaced} that take another's place")
         with self._progress.phase("merge"):
@@ -160,6 +160,12 @@ class Load:
             "export": None,
         }
         return changed
+
+    def _known(self, landed: DataFrame, lines: int, before: Totals) -> DataFrame:
+        snapshot = self._publication.branches(ORDER_LINES).head(runs.branch(self.run))
+        if snapshot is None or not before.lines:
+            return merge.nothing_known(self.lake)
+        return merge.known(self.lake, snapshot, landed, lines)
 
     def _audit(
         self, landed: DataFrame, known: DataFrame, changed: Changes, before: Totals, after: Totals, lines: int
@@ -196,16 +202,24 @@ class Load:
         """Keys of the loaded objects, and the newest run's name."""
         if self._at is None:
             return set(), None
-        rows = self._main.read(LOADED_OBJECTS).select("object_key", "load_id").collect()
+        table = self._main.spark.read.option("snapshot-id", self._at).table(self._main.name(LOADED_OBJECTS))
+        rows = table.select("object_key", "load_id").collect()
         return {row.object_key for row in rows}, max((row.load_id for row in rows), default=None)
 
     def _note_objects(self, found: dict[str, Content]) -> None:
         """Write which objects this run takes in, and its name into the snapshot, for whoever has to finish it."""
+        at = self._began.strftime("%Y-%m-%dT%H:%M:%SZ")
         rows = [
-            (one.key, one.size_bytes, found[one.key].lines, self.run, self._began.replace(microsecond=0))
+            {
+                "object_key": one.key,
+                "size_bytes": one.size_bytes,
+                "lines": found[one.key].lines,
+                "load_id": self.run,
+                "loaded_at": at,
+            }
             for one in self._arrivals
         ]
-        frame = self._main.spark.createDataFrame(rows, runtime.schema("loaded_object/1"))
+        frame = runtime.rows(self._main.spark, "loaded_object/1", rows)
         writer = frame.coalesce(1).writeTo(self.lake.name(LOADED_OBJECTS))
         writer.option("distribution-mode", "none").option(f"snapshot-property.{RUN}", self.run).append()
 

@@ -31,6 +31,8 @@ CONTENT = (
 _MOST_ORDERS = 1_000
 """Orders that a look-up names one by one, so that files without them are passed over."""
 _FEW_LINES = 50_000
+_KNOWN = (*IDENTITY, "sequence_number", "sub_sequence", "ordered_at", "quantity")
+_DISTRIBUTION = "spark.sql.iceberg.distribution-mode"
 _WAS = "was_"
 _OLD = ("ordered_at", "quantity", "amount")
 
@@ -67,31 +69,39 @@ def content() -> Column:
     return f.xxhash64(*(value for name in CONTENT for value in (f.col(name), f.col(name).isNull())))
 
 
-def known(lake: Lake, landed: DataFrame, lines: int) -> DataFrame:
+def known(lake: Lake, snapshot: int, landed: DataFrame, lines: int) -> DataFrame:
     """The rows of `order_lines` whose identity has landed (again), with what is needed to decide; kept by Spark.
 
     The whole table is looked at, in few columns, for a line may have another time than it had: no bounds by the
     months of what landed would find it.
 
     Args:
+        snapshot: the table before the run. Named, for Spark reads anew what it keeps once the table is written to.
         lines: rows of `landed`.
     """
-    columns = (*IDENTITY, "sequence_number", "sub_sequence", "ordered_at", "quantity")
-    table = lake.read(ORDER_LINES).select(
-        *columns, amount().alias("amount"), content().alias("content")
-    )
+    table = lake.spark.read.option("snapshot-id", snapshot).table(lake.at(None).name(ORDER_LINES))
     orders = _orders(landed) if lines <= _FEW_LINES else None
     if orders is not None:
         table = table.where(f.col("order_id").isin(orders))
+    table = table.select(*_KNOWN, amount().alias("amount"), content().alias("content"))
     found = table.join(landed.select(*IDENTITY), list(IDENTITY), "left_semi")
     return found.persist(StorageLevel.MEMORY_AND_DISK)
+
+
+def nothing_known(lake: Lake) -> DataFrame:
+    """As `known`, of a table without rows."""
+    types = {field.name: field.dataType.simpleString() for field in runtime.schema(CONTRACT).fields}
+    columns = {name: types[name] for name in _KNOWN} | {"amount": "decimal(29,4)", "content": "bigint"}
+    return lake.spark.range(0).select(
+        *(f.lit(None).cast(type_).alias(name) for name, type_ in columns.items())
+    )
 
 
 def changes(landed: DataFrame, found: DataFrame) -> Changes:
     """Decide which landed rows the table gets.
 
     Args:
-        found: what `known` returned.
+        found: what `known` or `nothing_known` returned.
     """
     by_position = Window.partitionBy(*IDENTITY).orderBy("sequence_number", "sub_sequence")
     first = landed.withColumn("place", f.row_number().over(by_position)).where("place = 1")
@@ -121,9 +131,12 @@ def merge(lake: Lake, changed: Changes) -> None:
     """
     view = "warehouse_changes"
     changed.rows.createOrReplaceTempView(view)
+    # By partition: by ranges of the sort order all rows would be looked at once more before they are written.
+    lake.spark.conf.set(_DISTRIBUTION, "hash")
     try:
         lake.spark.sql(statement(lake.name(ORDER_LINES), view, changed.months, changed.replaced > 0))
     finally:
+        lake.spark.conf.unset(_DISTRIBUTION)
         lake.spark.catalog.dropTempView(view)
 
 

@@ -23,9 +23,10 @@ from services.kernel.adapters.s3 import S3
 from spark_jobs.warehouse import export
 from spark_jobs.warehouse.redshift.__main__ import main
 from tests import warehouse_exports as made
+from tests.redshift_data import RedshiftDataStub, Script
 from tests.warehouse_exports import FACTS, Star
 
-_DEADLINE_S = 20.0
+_DEADLINE_S = 60.0
 COMMAND = [sys.executable, "-m", "spark_jobs.warehouse.redshift", "load", "--json"]
 
 
@@ -59,7 +60,8 @@ class Stage:
     def content(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every table's rows, and their places: a row that was written anew has another one."""
         tables = [*export.TABLES, "warehouse_loads"]
-        return {name: sorted(self.query(f"SELECT ctid::text, * FROM {name}"), key=repr) for name in tables}
+        rows = {name: self.query(f"SELECT ctid::text, * FROM {name}") for name in tables}  # noqa: S608
+        return {name: sorted(found, key=repr) for name, found in rows.items()}
 
     def stops_at(self, table: str) -> None:
         """Make whoever writes a row of a table wait for whoever holds the advisory lock 7."""
@@ -75,7 +77,7 @@ class Stage:
     def holds(self, star: Star) -> None:
         """The warehouse has exactly these rows."""
         for table in export.TABLES:
-            found = sorted(self.query(f"SELECT * FROM {table}"), key=repr)
+            found = sorted(self.query(f"SELECT * FROM {table}"), key=repr)  # noqa: S608
             rows = [
                 tuple(
                     value.replace(tzinfo=None) if hasattr(value, "hour") else value for value in row.values()
@@ -134,7 +136,7 @@ async def until(stage: Stage, condition: str, count: int = 1) -> None:
     """Wait until so many of PostgreSQL's sessions fulfil a condition."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _DEADLINE_S
-    query = f"SELECT COUNT(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND {condition}"
+    query = f"SELECT COUNT(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND {condition}"  # noqa: S608
     while stage.query(query)[0][0] != count:
         assert loop.time() < deadline, condition
         await asyncio.sleep(0.05)
@@ -375,3 +377,16 @@ async def test_a_warehouse_that_is_away_is_tried_again_later_and_one_that_is_not
     monkeypatch.setenv("CADABRA_REDSHIFT_ENDPOINT", f"{stage.url}-gone")
     code, told = await stage.command("load")
     assert (code, told["error"]) == (69, "MissingResource")
+
+
+async def test_without_postgresql_the_data_api_is_asked(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await made.write(stage.s3, stage.bucket, made.small(), 1)
+    async with RedshiftDataStub(lambda _: Script(0, rows={0: []})) as stub:
+        monkeypatch.setenv("CADABRA_REDSHIFT_ENDPOINT", stub.url)
+        monkeypatch.setenv("CADABRA_REDSHIFT_WORKGROUP", "shop")
+        monkeypatch.setenv("CADABRA_REDSHIFT_COPY_ROLE_ARN", "arn:aws:iam::123456789012:role/copy")
+        code, told = await stage.command("status")
+    assert (code, told["loads"], told["pending"]) == (0, [], [made.run_name(1)])
+    assert (stub.batches[0]["WorkgroupName"], stub.batches[0]["Database"]) == ("shop", "warehouse")

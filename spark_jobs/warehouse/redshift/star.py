@@ -41,7 +41,7 @@ class StarTable:
 
     def key_text(self) -> str:
         """The expression that shows a row's identity to people."""
-        return " || ' ' || ".join(f'CAST("{name}" AS VARCHAR)' for name in self.identity)
+        return " || ' ' || ".join(f'CAST("{name}" AS VARCHAR(1280))' for name in self.identity)
 
 
 @cache

@@ -43,10 +43,10 @@ def faults(lake: Lake) -> list[Fault]:
     Args:
         lake: at a branch whose dimensions hold no key twice.
     """
-    resolved, lines = _resolved(lake), lake.read(ORDER_LINES)
-    suspects = _suspects(resolved, lines)
+    stored, resolved, lines = lake.read(facts.TABLE), _resolved(lake), lake.read(ORDER_LINES)
+    suspects = _suspects(stored, resolved, lines)
     rules = {rule: resolved.where(broken) for rule, broken in _RULES.items()}
-    rules[_ONCE] = lake.read(facts.TABLE).groupBy(*facts.IDENTITY).count().where("count > 1")
+    rules[_ONCE] = stored.groupBy(*facts.IDENTITY).count().where("count > 1")
     rules[_EQUAL] = _other(resolved, lines)
     row = f.concat_ws(" ", *facts.IDENTITY).alias("row")
     broken = [Broken(rule, facts.TABLE, rows.select(row)) for rule, rows in rules.items() if rule in suspects]
@@ -68,7 +68,7 @@ def _resolved(lake: Lake) -> DataFrame:
     )
 
 
-def _suspects(resolved: DataFrame, lines: DataFrame) -> set[str]:
+def _suspects(stored: DataFrame, resolved: DataFrame, lines: DataFrame) -> set[str]:
     """The rules that some row may break: one action, in which no two large tables meet.
 
     Facts and lines are compared by day and country, by number, sums, and a digest of all values that both have. Lines
@@ -85,7 +85,7 @@ def _suspects(resolved: DataFrame, lines: DataFrame) -> set[str]:
         f.count_if(~f.col("summed").eqNullSafe(f.col("lines"))).alias(_EQUAL),
     )
     twice = (
-        resolved.select(f.xxhash64(*facts.IDENTITY).alias("hash")).groupBy("hash").count().where("count > 1")
+        stored.select(f.xxhash64(*facts.IDENTITY).alias("hash")).groupBy("hash").count().where("count > 1")
     )
     row = checks.crossJoin(twice.agg(f.count("*").alias(_ONCE))).collect()[0]
     return {rule for rule, count in row.asDict().items() if count}

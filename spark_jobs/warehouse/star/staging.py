@@ -52,6 +52,7 @@ def stage(lake: Lake, changed: DataFrame, run: str) -> dict[str, Staged]:
     old = {name: lake.read(f"sales.{name}").cache() for name in KEYS}
     new = _dimensions(lake, old, changed, given_up if held else None)
     staged = _compared(old, new)
+    cached = [given_up, *old.values(), *new.values()]
 
     rows = facts.of_lines(changed, new["dim_customer"])
     if held:
@@ -60,6 +61,7 @@ def stage(lake: Lake, changed: DataFrame, run: str) -> dict[str, Staged]:
     if not shrunk.isEmpty():
         moved = facts.rekeyed(old_facts, shrunk, new["dim_customer"])
         moved = moved.join(changed, list(facts.IDENTITY), "left_anti").select(*facts.COLUMNS).cache()
+        cached.append(moved)
         held |= set(facts.months(moved))
         rows = rows.unionByName(moved)
     # What is written to the table is what the export holds; from here on nothing asks for the rows as they were.
@@ -68,7 +70,8 @@ def stage(lake: Lake, changed: DataFrame, run: str) -> dict[str, Staged]:
     count = kept.count()
     if count:
         facts.write(lake, kept, held)
-    lake.spark.catalog.clearCache()
+    for frame in cached:
+        frame.unpersist()
     return {**staged, facts.NAME: Staged(count, lake.read(facts.TABLE).count())}
 
 
