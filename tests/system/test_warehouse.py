@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from contracts import codec
-from deploy.local import warehouse
 from services.kernel.streams.__main__ import main as streams
 from services.kernel.streams.lease_table import LeaseTable
 from tests.component.lake_path import lake_path
@@ -23,7 +22,7 @@ from tests.engines import Engines, local_environment
 from tests.orders import a_line, one_part
 from tests.system.sales_stage import SalesStage
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(600)
 
 ORDERS = 240
 KILLS_OF_THE_WRITER = 3
@@ -142,8 +141,8 @@ async def test_a_load_that_is_killed_at_any_moment_is_made_good_by_the_next(load
     await judge(loaded)
 
 
-KILLED_AT = ("merge ...", "audit star ...", "publish ...")
-"""While lines are written, when all is written and not decided, and when it is decided and not seen."""
+KILLED_AT = ("merge ...", "publish ...")
+"""While lines are written and nothing is decided; when it is decided and not seen."""
 
 
 async def test_the_whole_stream_once_more_changes_nothing(
@@ -189,12 +188,3 @@ async def test_two_loads_at_once_conflicts_in_both_orders_and_a_newer_writer(loa
     assert (await loaded.copy()).code == 0
     await judge(loaded)
     assert await loaded.unknown_of("new") == ['{"order":{"channel":"web"}}'] * 2
-
-
-async def test_a_load_with_nothing_new_says_so(loaded: SalesStage) -> None:
-    before = await loaded.snapshots()
-
-    ran, copied = await loaded.load(), await loaded.copy()
-
-    assert [warehouse.unchanged(one) for one in (ran, copied)] == [True, True], (ran, copied)
-    assert await loaded.snapshots() == before
