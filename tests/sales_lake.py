@@ -15,6 +15,8 @@ from decimal import Decimal
 from typing import Any
 
 import boto3
+import duckdb
+import duckdb_ext
 import pyarrow as pa
 from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionField, PartitionSpec
@@ -118,6 +120,22 @@ class SalesLake:
         columns = table.schema().as_arrow()
         table.append(pa.Table.from_pylist(list(rows), schema=_plain(columns)).cast(columns))
 
+    def metadata(self, name: str) -> str:
+        """Where the metadata of a table's present snapshot is."""
+        return str(self._catalog.load_table(f"{self.database}.{name}").metadata_location)
+
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """A DuckDB of the test's own that may read the lake, in UTC."""
+        connection = duckdb.connect()
+        duckdb_ext.init(connection)
+        for extension in ("httpfs", "avro", "iceberg"):
+            connection.load_extension(extension)
+        connection.execute(
+            "CREATE SECRET (TYPE s3, KEY_ID 'local', SECRET 'local', REGION 'us-east-1', URL_STYLE 'path', "
+            f"USE_SSL false, ENDPOINT '{self.url.removeprefix('http://')}')"
+        )
+        return connection
+
     def _table(self, name: str) -> Table:
         place = self._contracts.lake_tables[f"sales.{name}"]
         fields = self._contracts.contract_of(place).struct.fields
@@ -186,8 +204,8 @@ def _customers(lines: Sequence[Line]) -> dict[str, list[dict[str, Any]]]:
 
 
 def _fact(line: Line, customers: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    rows = customers[line.customer_id] if line.customer_id is not None else [{"customer_key": 0}]
-    held = [row for row in rows if row.get("valid_from", EPOCH) <= line.ordered_at]
+    rows = customers[line.customer_id] if line.customer_id is not None else [_guest()]
+    held = [row for row in rows if row["valid_from"] <= line.ordered_at]
     return {
         "source": line.source,
         "order_id": line.order_id,

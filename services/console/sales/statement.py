@@ -36,7 +36,7 @@ _FUNCTION_NAMES = """
 """By sqlglot's names, several of which stand for one of Trino's in other words. Sources of rows and of texts without an
 end (sequence, repeat, lpad) are left out, as is all that tells of the engine or reads a file."""
 _FUNCTIONS = frozenset(_FUNCTION_NAMES.split())
-_NODES: tuple[type[exp.Expression], ...] = (
+_NODES: tuple[type, ...] = (
     exp.Select,
     exp.SetOperation,
     exp.Subquery,
@@ -75,7 +75,7 @@ _NODES: tuple[type[exp.Expression], ...] = (
     exp.Between,
     exp.In,
 )
-_NOT_TAKEN: tuple[type[exp.Expression], ...] = (exp.Dot, exp.Kwarg, exp.PropertyEQ)
+_NOT_TAKEN: tuple[type, ...] = (exp.Dot, exp.Kwarg, exp.PropertyEQ)
 
 # It warns of what it leaves out when it reads; all that is left out here is refused or harmless.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)

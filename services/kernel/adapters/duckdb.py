@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import duckdb
 import duckdb_ext
 import sqlglot
+from sqlglot.errors import SqlglotError
 
 from services.kernel.adapters import sdk
 from services.kernel.core.errors import CadabraError, Misconfigured, MissingResource, Unavailable
@@ -95,7 +96,7 @@ class DuckDB:
 
     async def ask(self, question: Question, *, max_rows: int, timeout_s: float) -> Answer:
         """Answer one question over the tables' present snapshots; see `QuestionEngine`."""
-        statement = sqlglot.transpile(question.statement, read="trino", write="duckdb")[0]
+        statement = _written_anew(question.statement)
         try:
             async with asyncio.timeout(timeout_s), self._turns:
                 tables = {name: await self._metadata(name) for name in sorted(question.tables)}
@@ -150,6 +151,13 @@ class DuckDB:
         self._threads.shutdown()
         if self._database is not None:
             self._database.close()
+
+
+def _written_anew(statement: str) -> str:
+    try:
+        return sqlglot.transpile(statement, read="trino", write="duckdb")[0]
+    except SqlglotError as error:
+        raise QuestionRefused(str(error).splitlines()[0]) from error
 
 
 def _opened(place: Place, bounds: Bounds, spill: Path, secret: str) -> duckdb.DuckDBPyConnection:

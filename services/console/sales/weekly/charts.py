@@ -12,8 +12,8 @@ from services.console.charts import label_width, ranking, theme
 from services.console.charts.ranking import Row
 from services.console.report import words
 from services.console.sales import output
-from services.console.sales.weekly.collected import Weekly
 from services.console.sales.weekly.collected import Row as Found
+from services.console.sales.weekly.collected import Weekly
 
 _FOLDER = files("services.console.sales").joinpath("charts")
 _THOUSANDTHS = 10_000
@@ -62,7 +62,7 @@ def _products(rows: Sequence[Found], column: str, colour: str) -> Specification 
         Row(
             _label(f"{row['description'] or ''} ({row['stock_code']})", ranking.WIDE),
             _length(row[column]),
-            f"{output.money(row[column])} · {words.count(row['units'])} pieces",
+            f"{output.money(row[column])} · {_counted(row['units'], 'piece')}",
             colour,
         )
         for row in rows
@@ -75,7 +75,7 @@ def _countries(rows: Sequence[Found]) -> Specification | None:
         Row(
             _label(row["country"], ranking.WIDE),
             _length(row["revenue"]),
-            f"{output.money(row['revenue'])} · {words.count(row['orders'])} orders",
+            f"{output.money(row['revenue'])} · {_counted(row['orders'], 'order')}",
             theme.VISITOR_BARS,
         )
         for row in rows
@@ -99,6 +99,10 @@ def _cohorts(rows: Sequence[Found]) -> Specification | None:
 def _filled(name: str, rows: Sequence[Mapping[str, Any]]) -> Specification:
     specification: Specification = json.loads(_FOLDER.joinpath(f"{name}.vl.json").read_text("utf-8"))
     return {**specification, "data": {"values": list(rows)}}
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{words.count(number)} {what}{'' if number == 1 else 's'}"
 
 
 def _length(amount: Decimal) -> int:

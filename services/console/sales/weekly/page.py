@@ -14,10 +14,10 @@ from services.console.sales.weekly import charts
 from services.console.sales.weekly.collected import Row, Totals, Weekly
 
 _FOOTER = (
-    "Revenue is the sum of all lines: sales less what came back, adjustments of the books included. Days are UTC, weeks "
-    "from Monday to Sunday. Customers are those with an account. A cohort is the customers whose first order was in a "
-    "month; its first cell is how many they are, the others what share of them ordered again so many months later, the "
-    "last one of each perhaps of a month that was not over."
+    "Revenue is the sum of all lines: sales less what came back, adjustments of the books included. Days are UTC, "
+    "weeks from Monday to Sunday. Customers are those with an account. A cohort is the customers whose first order was "
+    "in a month; its first cell is how many they are, the others what share of them ordered again so many months "
+    "later, the last one of each perhaps of a month that was not over."
 )
 
 
@@ -43,7 +43,7 @@ def change(now: Decimal | int, before: Decimal | int) -> str:
     if before == 0:
         return "nothing the week before"
     percent = (100 * (Decimal(now) - before) / abs(Decimal(before))).quantize(Decimal("0.1"), ROUND_HALF_EVEN)
-    return f"{percent:+,} % on the week before"
+    return f"{percent:+,} % to week before"
 
 
 def _tiles(now: Totals, before: Totals) -> list[Tile]:
