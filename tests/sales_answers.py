@@ -9,7 +9,7 @@ from decimal import Decimal
 from itertools import permutations
 from typing import Any
 
-from tests.sales_lake import Line, star
+from tests.sales_lake import Line, descriptions
 
 Rows = list[tuple[Any, ...]]
 _ALWAYS = (date.min, date.max)
@@ -20,9 +20,7 @@ class Answers:
 
     def __init__(self, lines: Sequence[Line]) -> None:
         self._lines = lines
-        self._descriptions: dict[str, str | None] = {
-            row["stock_code"]: row["description"] for row in star(lines)["dim_product"]
-        }
+        self._descriptions = descriptions(lines)
 
     def course(self, country: str, year: int, month: int, top: int) -> Rows:
         found = Counter(

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import boto3
@@ -48,7 +49,7 @@ class Line:
     """One order line, as a test states it.
 
     Args:
-        ordered_at: with its time zone.
+        ordered_at: in UTC.
     """
 
     source: str
@@ -77,7 +78,7 @@ class Line:
     @property
     def day(self) -> date:
         """In UTC."""
-        return self.ordered_at.astimezone(UTC).date()
+        return self.ordered_at.date()
 
 
 class SalesLake:
@@ -111,14 +112,21 @@ class SalesLake:
         )
         s3.create_bucket(Bucket=self.bucket)
         self._catalog.create_namespace(self.database)
-        for name, rows in {**star(lines), "order_lines": map(_order_line, lines)}.items():
-            self.append(name, rows)
+        for name, columns in {**star(lines), "order_lines": _order_lines(lines)}.items():
+            self.append(name, columns)
 
-    def append(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    def append(self, name: str, columns: Mapping[str, Sequence[Any]]) -> None:
         """Write rows into a table, which is made where it is not there."""
         table = self._table(name)
-        columns = table.schema().as_arrow()
-        table.append(pa.Table.from_pylist(list(rows), schema=_plain(columns)).cast(columns))
+        schema = table.schema().as_arrow()
+        made: dict[int, pa.Array] = {}  # what two columns share is made once
+        arrays = []
+        for field in schema:
+            values = columns[field.name]
+            if id(values) not in made:
+                made[id(values)] = pa.array(values, field.type)
+            arrays.append(made[id(values)])
+        table.append(pa.Table.from_arrays(arrays, schema=schema))
 
     def metadata(self, name: str) -> str:
         """Where the metadata of a table's present snapshot is."""
@@ -150,33 +158,44 @@ class SalesLake:
         )
 
 
-def star(lines: Sequence[Line]) -> dict[str, list[dict[str, Any]]]:
-    """Rows of the star's tables."""
+def star(lines: Sequence[Line]) -> dict[str, dict[str, list[Any]]]:
+    """Columns of the star's tables."""
     customers = _customers(lines)
-    products: dict[str, str | None] = {}
-    for line in sorted(lines, key=lambda line: (line.ordered_at, line.line_id)):
-        text = (line.description or "").strip() or None
-        products[line.stock_code] = products.get(line.stock_code) or text
     days = sorted({line.day for line in lines})
     calendar = [days[0] + timedelta(number) for number in range((days[-1] - days[0]).days + 1)]
     return {
-        "dim_country": [
+        "dim_country": _columns(
             {"country_key": key(name), "country": name} for name in sorted({line.country for line in lines})
-        ],
-        "dim_customer": [_guest(), *itertools.chain.from_iterable(customers.values())],
-        "dim_date": [_day(day) for day in calendar],
-        "dim_product": [
+        ),
+        "dim_customer": _columns([_guest(), *itertools.chain.from_iterable(customers.values())]),
+        "dim_date": _columns(map(_day, calendar)),
+        "dim_product": _columns(
             {"product_key": key(code), "stock_code": code, "description": text}
-            for code, text in sorted(products.items())
-        ],
-        "fact_order_lines": [_fact(line, customers) for line in lines],
+            for code, text in sorted(descriptions(lines).items())
+        ),
+        "fact_order_lines": _facts(lines, customers),
     }
 
 
+def descriptions(lines: Iterable[Line]) -> dict[str, str | None]:
+    """Each article's text: the first one that it ever had."""
+    found: dict[str, str | None] = {}
+    for line in sorted(lines, key=lambda line: (line.ordered_at, line.line_id)):
+        if found.get(line.stock_code) is None:
+            found[line.stock_code] = (line.description or "").strip() or None
+    return found
+
+
+@cache
 def key(*parts: object) -> int:
     """A key of a dimension; never 0."""
     text = "\x1f".join(map(str, parts)).encode()
     return (zlib.crc32(text) << 31 | zlib.adler32(text) >> 1) + 1
+
+
+def _columns(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    listed = list(rows)
+    return {name: [row[name] for row in listed] for name in listed[0]}
 
 
 def _customers(lines: Sequence[Line]) -> dict[str, list[dict[str, Any]]]:
@@ -203,24 +222,23 @@ def _customers(lines: Sequence[Line]) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def _fact(line: Line, customers: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    rows = customers[line.customer_id] if line.customer_id is not None else [_guest()]
-    held = [row for row in rows if row["valid_from"] <= line.ordered_at]
+def _facts(lines: Sequence[Line], customers: Mapping[str, list[dict[str, Any]]]) -> dict[str, list[Any]]:
     return {
-        "source": line.source,
-        "order_id": line.order_id,
-        "line_id": line.line_id,
-        "date_key": _number(line.day),
-        "customer_key": held[-1]["customer_key"],
-        "product_key": key(line.stock_code),
-        "country_key": key(line.country),
-        "kind": line.kind,
-        "currency": line.currency,
-        "ordered_at": line.ordered_at,
-        "quantity": line.quantity,
-        "unit_price": line.unit_price,
-        "amount": line.amount,
+        **_shared(lines),
+        "date_key": [_number(line.day) for line in lines],
+        "customer_key": [_customer_key(line, customers) for line in lines],
+        "product_key": [key(line.stock_code) for line in lines],
+        "country_key": [key(line.country) for line in lines],
+        "amount": [line.amount for line in lines],
     }
+
+
+def _customer_key(line: Line, customers: Mapping[str, list[dict[str, Any]]]) -> int:
+    if line.customer_id is None:
+        return 0
+    rows = customers[line.customer_id]
+    held = [row for row in rows if row["valid_from"] <= line.ordered_at] if len(rows) > 1 else rows
+    return int(held[-1]["customer_key"])
 
 
 def _guest() -> dict[str, Any]:
@@ -235,7 +253,7 @@ def _guest() -> dict[str, Any]:
 
 
 def _number(day: date) -> int:
-    return int(day.strftime("%Y%m%d"))
+    return day.year * 10_000 + day.month * 100 + day.day
 
 
 def _day(day: date) -> dict[str, Any]:
@@ -254,29 +272,28 @@ def _day(day: date) -> dict[str, Any]:
     }
 
 
-def _order_line(line: Line) -> dict[str, Any]:
+def _order_lines(lines: Sequence[Line]) -> dict[str, list[Any]]:
+    shared, count = _shared(lines), len(lines)
+    times = dict.fromkeys(("order_ordered_at", "ingested_at", "arrived_at"), shared["ordered_at"])
     return {
-        "source": line.source,
-        "order_id": line.order_id,
-        "line_id": line.line_id,
-        "event_id": "0" * 32,
-        "kind": line.kind,
-        "customer_id": line.customer_id,
-        "country": line.country,
-        "currency": line.currency,
-        "order_ordered_at": line.ordered_at,
-        "ordered_at": line.ordered_at,
-        "ingested_at": line.ordered_at,
-        "stock_code": line.stock_code,
-        "description": line.description,
-        "quantity": line.quantity,
-        "unit_price": line.unit_price,
-        "arrived_at": line.ordered_at,
-        "shard_id": "shardId-000000000000",
-        "sequence_number": "0" * 56,
-        "sub_sequence": 0,
-        "unknown": None,
+        **shared,
+        **times,
+        **{
+            name: [getattr(line, name) for line in lines]
+            for name in ("customer_id", "country", "stock_code", "description")
+        },
+        "event_id": ["0" * 32] * count,
+        "shard_id": ["shardId-000000000000"] * count,
+        "sequence_number": ["0" * 56] * count,
+        "sub_sequence": [0] * count,
+        "unknown": [None] * count,
     }
+
+
+def _shared(lines: Sequence[Line]) -> dict[str, list[Any]]:
+    """Columns of the lines that are columns of the facts too."""
+    names = ("source", "order_id", "line_id", "kind", "currency", "ordered_at", "quantity", "unit_price")
+    return {name: [getattr(line, name) for line in lines] for name in names}
 
 
 def _type(kind: object) -> IcebergType:
@@ -300,7 +317,3 @@ def _spec(partition: str | None, schema: Schema) -> PartitionSpec:
         return UNPARTITIONED_PARTITION_SPEC
     column = schema.find_field(match[1]).field_id
     return PartitionSpec(PartitionField(column, 1000, MonthTransform(), f"{match[1]}_month"))
-
-
-def _plain(schema: pa.Schema) -> pa.Schema:
-    return pa.schema([pa.field(field.name, field.type) for field in schema])

@@ -125,7 +125,7 @@ async def test_a_new_snapshot_is_seen_by_the_next_question(aws_endpoint: str, na
     question = Question("SELECT count(*) AS n FROM dim_country", frozenset({"dim_country"}))
     async with DuckDB.open(place(lake)) as engine:
         before = await engine.ask(question, max_rows=1, timeout_s=30)
-        lake.append("dim_country", [{"country_key": 1, "country": "Nowhere"}])
+        lake.append("dim_country", {"country_key": [1], "country": ["Nowhere"]})
         after = await engine.ask(question, max_rows=1, timeout_s=30)
     assert (before.rows, after.rows) == (((1,),), ((2,),))
 

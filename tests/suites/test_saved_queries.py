@@ -63,7 +63,11 @@ REAL: list[Case] = [
     ("return_rate", {"top": "200"}, {"least_sold": 100, "top": 200}),
     ("cohort_retention", {}, {}),
     ("rfm_segments", {}, {}),
-    ("basket_affinity", {"top": "100"}, {"least_orders": 100, "most_articles": 100, "top": 100}),
+    (
+        "basket_affinity",
+        {"least_orders": "300", "most_articles": "50", "top": "100"},
+        {"least_orders": 300, "most_articles": 50, "top": 100},
+    ),
 ]
 
 

@@ -148,9 +148,16 @@ def _hold(tree: exp.Expression) -> frozenset[str]:
             raise InvalidStatement(f"{type(node).__name__} is not taken")
         elif isinstance(node, exp.With) and node.args.get("recursive"):
             raise InvalidStatement("WITH RECURSIVE is not taken")
-        elif isinstance(node, exp.Select) and (node.args.get("into") or node.args.get("locks")):
-            raise InvalidStatement("a SELECT that only reads is taken")
+        elif isinstance(node, exp.Select):
+            _hold_select(node)
     return frozenset(tables)
+
+
+def _hold_select(node: exp.Select) -> None:
+    if node.args.get("into") or node.args.get("locks"):
+        raise InvalidStatement("a SELECT that only reads is taken")
+    if not node.expressions:
+        raise InvalidStatement("SELECT has to say what")
 
 
 def _table(node: exp.Table, named: set[str]) -> str:

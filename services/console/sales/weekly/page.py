@@ -24,8 +24,8 @@ _FOOTER = (
 def page(weekly: Weekly) -> str:
     """Write the page; every text from the lake is escaped."""
     days = f"{weekly.week.monday} to {weekly.week.sunday}"
-    currency = f" · {escape(weekly.currency)}" if weekly.currency else ""
-    others = f" · not in this report: {escape(', '.join(weekly.others))}" if weekly.others else ""
+    currency = f" · {_escaped(weekly.currency)}" if weekly.currency else ""
+    others = f" · not in this report: {_escaped(', '.join(weekly.others))}" if weekly.others else ""
     return html.written(
         Document(
             title=f"Sales, {weekly.week}",
@@ -44,6 +44,10 @@ def change(now: Decimal | int, before: Decimal | int) -> str:
         return "nothing the week before"
     percent = (100 * (Decimal(now) - before) / abs(Decimal(before))).quantize(Decimal("0.1"), ROUND_HALF_EVEN)
     return f"{percent:+,} % to week before"
+
+
+def _escaped(text: str) -> str:
+    return escape(words.printable(text))
 
 
 def _tiles(now: Totals, before: Totals) -> list[Tile]:

@@ -28,9 +28,12 @@ class Week:
             ValueError: there is no such week.
         """
         match = _NAME.fullmatch(name)
-        if match is None:
-            raise ValueError(f"{name!r} is no week such as 2011-W48")
-        return cls(date.fromisocalendar(int(match[1]), int(match[2]), 1))
+        try:
+            if match is not None:
+                return cls.of(int(match[1]), int(match[2]))
+        except ValueError:
+            pass
+        raise ValueError(f"{name!r} is no week such as 2011-W48")
 
     @classmethod
     def of(cls, iso_year: int, iso_week: int) -> Week:
@@ -55,4 +58,4 @@ class Week:
     def __str__(self) -> str:
         """Its name."""
         iso = self.monday.isocalendar()
-        return f"{iso.year}-W{iso.week:02}"
+        return f"{iso.year:04}-W{iso.week:02}"
