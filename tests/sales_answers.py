@@ -136,7 +136,7 @@ class Answers:
         for basket in baskets:
             pairs.update(permutations(basket & frequent, 2))
         listed = sorted(
-            ((orders, *pair) for pair, orders in pairs.items() if orders >= least_orders),
+            ((orders, one, other) for (one, other), orders in pairs.items() if orders >= least_orders),
             key=lambda row: (-row[0], row[1], row[2]),
         )
         return [

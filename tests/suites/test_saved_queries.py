@@ -16,7 +16,7 @@ from services.console.sales.sales import Sales
 from services.kernel.adapters.duckdb import Bounds, DuckDB, Place
 from tests import sales_lines
 from tests.sales_answers import Answers
-from tests.sales_lake import SalesLake
+from tests.sales_lake import Line, SalesLake
 
 TURN = {"first_day": "2010-12-31", "last_day": "2011-01-01"}
 TURN_DAYS = (date(2010, 12, 31), date(2011, 1, 1))
@@ -131,7 +131,7 @@ async def test_measures_by_dimensions_over_nasty_lines(sales: Sales) -> None:
         asked = Asked(measures=list(model.model().measures), by=names)
         answer = await sales.by(asked)
         rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
-        groups: dict[Any, list[sales_lines.Line]] = {}
+        groups: dict[Any, list[Line]] = {}
         for line in lines:
             key = (*(part for name in names for part in by[name](line)), line.currency)
             groups.setdefault(key, []).append(line)
@@ -140,7 +140,7 @@ async def test_measures_by_dimensions_over_nasty_lines(sales: Sales) -> None:
             assert {name: row[name] for name in asked.measures} == _measures(theirs)
 
 
-def _measures(lines: list[sales_lines.Line]) -> dict[str, Any]:
+def _measures(lines: list[Line]) -> dict[str, Any]:
     sold = [line for line in lines if line.kind == "sale"]
     count = len({line.order for line in sold})
     return {

@@ -67,7 +67,8 @@ class Bounds:
 class DuckDB:
     """A `QuestionEngine` over one database; made ready by the first question, so that it opens without a lake.
 
-    Two things answer otherwise than on Athena: a quotient, and the average of decimals, are doubles here.
+    Two things answer otherwise than on Athena: a quotient, and the average of decimals, are doubles here. Credentials
+    are those of the first question; it is not made for ones that expire.
     """
 
     def __init__(self, glue: Any, session: Any, place: Place, bounds: Bounds, spill: Path) -> None:
@@ -155,7 +156,10 @@ class DuckDB:
 
 def _written_anew(statement: str) -> str:
     try:
-        return sqlglot.transpile(statement, read="trino", write="duckdb")[0]
+        tree = sqlglot.parse_one(statement, dialect="trino")
+        if not isinstance(tree, sqlglot.exp.Query):
+            raise QuestionRefused("not a statement that asks")
+        return tree.sql(dialect="duckdb")
     except SqlglotError as error:
         raise QuestionRefused(str(error).splitlines()[0]) from error
 

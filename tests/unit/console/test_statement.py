@@ -101,7 +101,7 @@ def test_comments_and_databases_do_not_get_through() -> None:
 
 
 def test_values_are_texts_whatever_is_in_them() -> None:
-    values = {"a": "x' OR 1 = 1; --", "b": -3, "c": date(2011, 12, 9)}
+    values: dict[str, int | str | date] = {"a": "x' OR 1 = 1; --", "b": -3, "c": date(2011, 12, 9)}
     question = checked("SELECT * FROM dim_date WHERE day = :c AND year = :b AND 'y' = :a", values)
     literals = {
         one.this for one in sqlglot.parse_one(question.statement, dialect="trino").find_all(exp.Literal)
