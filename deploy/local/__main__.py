@@ -19,6 +19,7 @@ PROGRAMS = {
     "replay": "send the real data, at full speed or n times real time",
     "verify": "compare what is stored with what was sent",
     "warehouse": "load what has landed into lake and warehouse, compare every line",
+    "console": "a command of the console over what runs: query, weekly-report, report",
 }
 
 
