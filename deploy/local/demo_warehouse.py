@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import subprocess
 import sys
 
 from deploy.local import drain, replay, warehouse
+from deploy.local.layout import ROOT
 from deploy.local.ledger import Ledger
 from deploy.local.section import Context, Section
+from deploy.local.target import Target
 from deploy.local.warehouse import Refreshed
+
+QUESTION = [
+    "query",
+    "course",
+    "--param",
+    "country=United Kingdom",
+    "--param",
+    "year=2011",
+    "--param",
+    "month=11",
+]
+ANSWERS = 5
 
 
 async def run(context: Context) -> Section:
-    """Loads and compares; on a platform that nothing was sent to yet the real data is sent first."""
+    """Loads, compares and asks; on a platform that nothing was sent to yet the real data is sent first."""
     target, say = context.target, context.say
     with Ledger(target.ledger_file, target.run_id) as ledger:
         if not ledger.sources():
@@ -19,7 +36,27 @@ async def run(context: Context) -> Section:
             replayed = await replay.run(target, ledger, out=sys.stderr)
             await drain.until_drained(target, replayed.orders)
         done = await warehouse.refresh(target, ledger, say)
-    return _section(done)
+    section = _section(done)
+    if section.ok:
+        section.notes += ["", *await asyncio.to_thread(ask, target)]
+    return section
+
+
+def ask(target: Target) -> list[str]:
+    """The course's question to the lake, as the console answers it; what it prints for people.
+
+    Raises:
+        RuntimeError: it has no answer.
+    """
+    command = [sys.executable, "-m", "deploy.local", "console", *QUESTION, "--param", f"top={ANSWERS}"]
+    environment = {**os.environ, "CADABRA_LOCAL_DIR": str(target.layout.folder)}
+    asked = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if asked.returncode:
+        raise RuntimeError(f"the course's question has no answer: {asked.stderr.strip()}")
+    question = (
+        "The descriptions on most lines from the United Kingdom in November 2011 (make query NAME=course):"
+    )
+    return [question, *(f"  {line}" for line in asked.stdout.splitlines())]
 
 
 def _section(done: Refreshed) -> Section:

@@ -87,6 +87,7 @@ def platform(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Platform:
     monkeypatch.setattr(job, "run", one.run)
     monkeypatch.setattr(warehouse, "compare", one.compare)
     monkeypatch.setattr(drain, "until_drained", one.drained)
+    monkeypatch.setattr(demo_warehouse, "ask", lambda _: ["RED MUG 7"])
     return one
 
 
@@ -196,6 +197,7 @@ async def test_the_section_is_well_when_all_of_the_raw_file_is_everywhere(
     section = await demo_warehouse.run(Context(platform.target, print))
 
     assert section.ok is ok
+    assert ("RED MUG 7" in section.notes) is ok
     assert section.result["jobs"][LOAD]["code"] == 0
 
 
