@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 
 from deploy.local import retail
 from tests.sales_lake import Line
@@ -16,6 +17,8 @@ COUNTRY = "Côte d'Ivoire"
 
 def real() -> list[Line]:
     """Every line of the real file, read without the platform."""
+    # Few times and prices stand on many lines: each is read once.
+    moment, price = cache(datetime.fromisoformat), cache(Decimal)
     return [
         Line(
             "shop-files",
@@ -25,11 +28,11 @@ def real() -> list[Line]:
             line.customer_id,
             line.country,
             retail.CURRENCY,
-            datetime.fromisoformat(line.ordered_at),
+            moment(line.ordered_at),
             line.stock_code,
             line.description or None,
             line.quantity,
-            Decimal(line.unit_price),
+            price(line.unit_price),
         )
         for line in retail.lines()
     ]

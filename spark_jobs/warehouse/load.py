@@ -15,7 +15,7 @@ from spark_jobs import runtime
 from spark_jobs.warehouse import arrivals, landing, line_audit, merge, runs, star
 from spark_jobs.warehouse.arrivals import Arrival, Content
 from spark_jobs.warehouse.branches import MAIN
-from spark_jobs.warehouse.errors import Overtaken, Unfit
+from spark_jobs.warehouse.errors import Overtaken, Unfit, translated
 from spark_jobs.warehouse.lake import LOADED_OBJECTS, ORDER_LINES, Lake
 from spark_jobs.warehouse.line_audit import Totals
 from spark_jobs.warehouse.merge import Changes
@@ -48,8 +48,11 @@ def load(lake: Lake, objects: Objects, progress: Progress) -> dict[str, Any]:
         try:
             one.prepare()
             one.announce()
-        except (Unfit, Overtaken):
-            one.give_up()
+        except Exception as error:
+            known = translated(error)
+            if isinstance(known, Unfit | Overtaken):
+                one.give_up()
+                raise known from error
             raise
         one.finish()
         result |= one.result()
@@ -97,10 +100,10 @@ class Load:
 
     def prepare(self) -> None:
         """Write everything to the run's branches, audit it, and write the export that does not count yet."""
-        with self._progress.phase("branch"):
-            self._publication.begin(self.run, self._at)
         with self._progress.phase("read"):
             landed, found = landing.read(self._main, self._arrivals)
+        with self._progress.phase("branch"):
+            self._publication.begin(self.run, self._at)
         changed = self._merge(landed, found)
         if changed:
             self._stage(changed)

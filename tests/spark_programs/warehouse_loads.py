@@ -11,6 +11,7 @@ import asyncio
 import base64
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -109,27 +110,28 @@ class Stage:
 
 
 class Scanned:
-    """Remembers how many data files the MERGE into the order lines scanned, by Spark's own metrics of the statement."""
+    """Remembers how many data files each scan of the MERGE had, by Iceberg's metrics of the statement."""
 
     def __init__(self, lake: Lake) -> None:
         self._store = lake.spark._jsparkSession.sharedState().statusStore()
         self._lake = lake
-        self.told: list[dict[str, int]] = []
+        self.told: list[list[int]] = []
 
     def merge(self, lake: Lake, changed: Changes) -> None:
         """In the place of `merge.merge`."""
         before = self._executions()
         ORDER_LINE_MERGE(lake, changed)
         lake.spark._jsc.sc().listenerBus().waitUntilEmpty()
-        told: dict[str, int] = {}
+        told: list[int] = []
         for execution in range(before, self._executions()):
-            self._add(execution, told)
+            told += self._scans(execution)
         self.told.append(told)
 
     def _executions(self) -> int:
         return int(self._store.executionsList().last().executionId()) + 1
 
-    def _add(self, execution: int, told: dict[str, int]) -> None:
+    def _scans(self, execution: int) -> Iterator[int]:
+        """Of each scan, how many data files Iceberg planned."""
         found = self._store.execution(execution)
         if found.isEmpty():
             return
@@ -138,8 +140,8 @@ class Scanned:
         for place in range(metrics.size()):
             metric = metrics.apply(place)
             value = values.get(metric.accumulatorId())
-            if metric.name().endswith("data files") and value.isDefined():
-                told[metric.name()] = told.get(metric.name(), 0) + int(str(value.get()).replace(",", ""))
+            if metric.name() == "number of result data files" and value.isDefined():
+                yield int(str(value.get()).replace(",", ""))
 
 
 def losing_a_line(lake: Lake, changed: Changes) -> None:

@@ -157,9 +157,7 @@ async def test_files_of_other_months_are_neither_scanned_nor_written(result: Any
     assert not set(after[december]) & set(before[december])
     assert march in after
     (scanned,) = result["scanned"]
-    assert scanned["number of scanned data files"] >= 1
-    assert scanned["number of skipped data files"] >= 1
-    assert scanned["number of result data files"] == 99
+    assert max(scanned) == len(before[december])
 
 
 async def test_of_two_runs_one_is_overtaken_and_leaves_nothing(result: Any) -> None:
