@@ -21,7 +21,7 @@ from bench.consumer.participants import PEERS
 from bench.warehouse import scaled, table
 from bench.warehouse.ours import Ours
 from bench.warehouse.table import COPY, DAY, FULL, OURS, Measured
-from deploy.local import job
+from deploy.local import environment, job
 from deploy.local.job import Ran
 from tests.engines import Engines, started
 
@@ -89,6 +89,7 @@ def _environment() -> dict[str, str]:
 
 def run(sizes: Sequence[int]) -> list[Measured]:
     """Measure every size, each on engines of its own, which hold everything in memory."""
+    os.environ.update(environment.cloud())
     found: list[Measured] = []
     for copies in sizes:
         with (
