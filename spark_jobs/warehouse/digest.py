@@ -61,7 +61,8 @@ POSTGRESQL = Dialect(
     quote='"',
 )
 REDSHIFT = Dialect(
-    text="CAST({0} AS VARCHAR)",
+    # A VARCHAR without a length has 256 bytes, and a cast cuts what is longer; no column has more than these.
+    text="CAST({0} AS VARCHAR(4000))",
     instant="CAST(DATEDIFF(millisecond, TIMESTAMP '1970-01-01 00:00:00', {0}) AS VARCHAR)",
     day="TO_CHAR({0}, 'YYYY-MM-DD')",
     length="CAST(LEN({0}) AS VARCHAR)",
@@ -84,14 +85,20 @@ def query(table: str, fields: Iterable[Field], identity: Iterable[str], dialect:
     """
     by_name = {field.name: field for field in fields}
     values = " || ".join(_value(field.name, field.type, dialect) for field in by_name.values())
-    keys = " || ".join(_value(name, by_name[name].type, dialect) for name in identity)
     first = dialect.number.format(f"SUBSTRING(digest, 1, {_HALF_DIGITS})")
     second = dialect.number.format(f"SUBSTRING(digest, {_HALF_DIGITS + 1}, {_HALF_DIGITS})")
     return (
         f"SELECT bucket, COUNT(*) AS rows_count, SUM({first}) AS first_half, SUM({second}) AS second_half\n"  # noqa: S608
-        f"FROM (SELECT SUBSTRING(MD5({keys}), 1, {BUCKET_DIGITS}) AS bucket, MD5({values}) AS digest FROM {table}) "
+        f"FROM (SELECT {bucket(by_name.values(), identity, dialect)} AS bucket, MD5({values}) AS digest FROM {table}) "
         "AS digested\nGROUP BY bucket"
     )
+
+
+def bucket(fields: Iterable[Field], identity: Iterable[str], dialect: Dialect) -> str:
+    """The expression that tells the bucket of a row; arguments as those of `query`."""
+    types = {field.name: field.type for field in fields}
+    keys = " || ".join(_value(name, types[name], dialect) for name in identity)
+    return f"SUBSTRING(MD5({keys}), 1, {BUCKET_DIGITS})"
 
 
 def differing(ours: Buckets, theirs: Buckets) -> list[str]:
