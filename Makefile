@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 LOCAL := $(PYTHON) -m deploy.local
 SETUP := @deploy/local/prerequisites.sh && PYTHONDONTWRITEBYTECODE=1 python3.11 -m deploy.local.setup
 
-.PHONY: help setup ready up down status logs token demo backtest test bench-consumer bench-logs mutants check format lock clean flink-package
+.PHONY: help setup ready up down status logs token demo backtest query report test bench-consumer bench-logs mutants check format lock clean flink-package
 
 help: ## list the commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,19 @@ backtest: ready ## the order-rate alarm over a recorded year with hidden surges 
 	@$(PYTHON) -m flink_jobs.order_rate_alarm backtest --orders data/online_retail.csv.xz \
 		--inject $(or $(SEED),$(shell date +%s)) --out .local/backtest/alarms.jsonl --svg .local/backtest/week.svg
 	@echo "alarms and picture: .local/backtest/"
+
+# What a question is asked with goes by the environment, where make puts what its command line names: any text may be in it.
+QUERY_PARAMETERS := COUNTRY YEAR MONTH FIRST_DAY LAST_DAY TOP LEAST_SOLD LEAST_ORDERS MOST_ARTICLES
+given = $(filter command,$(origin $(1)))
+lower = $(shell echo $(1) | tr A-Z a-z)
+
+query: ready ## ask the lake: NAME=course COUNTRY=France YEAR=2011 MONTH=3, or SQL="SELECT ...", or nothing for the list (FORMAT=csv|json)
+	@$(LOCAL) console query $(if $(call given,SQL),--sql "$$SQL",$(if $(call given,NAME),"$$NAME",--list)) \
+		$(foreach name,$(QUERY_PARAMETERS),$(if $(call given,$(name)),--param "$(call lower,$(name))=$$$(name)")) \
+		$(if $(call given,FORMAT),--format "$$FORMAT")
+
+report: ready ## write the week's sales report into .local/reports and print its path (WEEK=2011-W48)
+	@$(LOCAL) console weekly-report --folder $(or $(CADABRA_LOCAL_DIR),.local)/reports $(if $(call given,WEEK),--week "$$WEEK")
 
 test: ready ## run the tests (TIER=unit|simulation|suites|component|fault|system for one tier)
 	@$(PYTHON) -m deploy.local.tiers $(TIER)

@@ -18,6 +18,7 @@ PROGRAMS = {
     "demo": "send the real data through the platform and compare every line",
     "replay": "send the real data, at full speed or n times real time",
     "verify": "compare what is stored with what was sent",
+    "console": "a command of the console over what runs: query, weekly-report, report",
 }
 
 

@@ -13,6 +13,9 @@ from services.console import requests, views
 from services.console.logs.search import Logs, TooSlow
 from services.console.metrics import ConsoleMetrics
 from services.console.requests import Allowed, InvalidQuery, Parameters
+from services.console.sales import api as sales_api
+from services.console.sales.api import SalesApi
+from services.console.sales.sales import Sales
 from services.kernel.adapters.opensearch import QueryRefused
 from services.kernel.core import http_api
 from services.kernel.core.http import error_response
@@ -40,12 +43,14 @@ class Api:
     def __init__(
         self,
         logs: Logs,
+        sales: Sales,
         verifier: Verifier,
         metrics: ConsoleMetrics,
         settings: ApiSettings,
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self._logs = logs
+        self._sales = SalesApi(sales, self._given)
         self._verifier = verifier
         self._metrics = metrics
         self._settings = settings
@@ -58,6 +63,7 @@ class Api:
             web.get("/v1/logs/summary", self._summary),
             web.get("/v1/logs/facets/{field}", self._facet),
             web.get("/v1/logs/histogram", self._histogram),
+            *self._sales.routes(),
         ]
         return http_api.application(
             routes, _OPENAPI, self._metrics, self._settings, answer_of=self._answer_of
@@ -118,4 +124,4 @@ class Api:
             return error_response(400, "query_refused", words)
         if isinstance(error, InvalidQuery):
             self._metrics.refused_queries.inc()
-        return None
+        return sales_api.answer_of(error)

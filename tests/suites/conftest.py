@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from services.kernel.adapters.dynamodb import DynamoDB, Key
 from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.streams.lease_table import LeaseTable
+from tests import sales_lines
+from tests.sales_lake import SalesLake
 from tests.suites.command_stage import APPLICATION, SETTINGS, CommandStage
 
 
@@ -44,3 +47,11 @@ async def stage(
         yield CommandStage(namespace, kinesis, dynamodb, leases, capsys)
         for stream in streams:
             await kinesis.delete_stream(stream)
+
+
+@pytest.fixture(scope="session")
+def sales_lake(aws_endpoint: str) -> SalesLake:
+    """A lake of a few nasty lines; nobody writes to it."""
+    lake = SalesLake(aws_endpoint, f"t{uuid.uuid4().hex[:8]}-s")
+    lake.write(sales_lines.nasty())
+    return lake

@@ -3,103 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
-from importlib.resources import files
 
 from services.console.charts import by_day, label_width, over_time, ranking, theme
 from services.console.charts.ranking import Row
 from services.console.charts.rendering import svg
 from services.console.logs.facets import Counted
 from services.console.logs.histogram import CLASSES, OTHER
-from services.console.report import words
+from services.console.report import html, words
 from services.console.report.collected import Report
+from services.console.report.html import Card, Document, Tile
 
-_STYLE = files("services.console.report").joinpath("report.css").read_text("utf-8")
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-"""The file runs nothing and fetches nothing, whatever text from a log is in it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One part of the page.
-
-    Args:
-        name: its id, and the mark by which a test finds it.
-        note: one line below the title.
-        chart: an `svg` element, "" where there is nothing to show.
-        table: the numbers of the chart as rows of texts, the first one the heads.
-        wide: whether it takes a whole line.
-    """
-
-    name: str
-    title: str
-    note: str
-    chart: str
-    table: Sequence[Sequence[str]]
-    wide: bool = False
+_FOOTER = (
+    "Numbers of different visitors, addresses and programs, and percentiles, are estimates; everything else is\n"
+    "counted. A visitor is an address with a program. Times are UTC."
+)
 
 
 def page(report: Report) -> str:
     """Write the page; every text from a log is escaped."""
-    title = f"Web requests, {words.period(report.range)}"
     query = f"<code>{escape(words.printable(report.query))}</code>" if report.query else "every request"
-    cards = "\n".join(_card(card) for card in _cards(report))
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{escape(title)}</title>
-<style>
-{_STYLE}
-@media (prefers-color-scheme: dark) {{
-{theme.dark_css("figure")}
-}}
-</style>
-</head>
-<body>
-<header>
-<h1>Web requests</h1>
-<p>{escape(words.period(report.range))} · {query} · made {words.moment(report.made_at_ms)} UTC</p>
-</header>
-<main>
-<dl class="tiles">
-{_tiles(report)}
-</dl>
-<div class="cards">
-{cards}
-</div>
-</main>
-<footer><p>Numbers of different visitors, addresses and programs, and percentiles, are estimates; everything else is
-counted. A visitor is an address with a program. Times are UTC.</p></footer>
-</body>
-</html>
-"""
-
-
-def _tiles(report: Report) -> str:
-    summary, sizes = report.summary, report.summary.sizes
-    median, high = sizes.percentiles[50.0], sizes.percentiles[99.0]
-    tiles = [
-        ("Requests", words.count(summary.total), ""),
-        (
-            "Visitors",
-            words.count(summary.visitors.pairs),
-            f"{words.count(summary.visitors.addresses)} addresses",
-        ),
-        ("Client errors", words.share(summary.classes["4xx"], summary.total), _times(summary.classes["4xx"])),
-        ("Server errors", words.share(summary.classes["5xx"], summary.total), _times(summary.classes["5xx"])),
-        ("Sent", words.size(sizes.total_bytes), f"largest {words.size(sizes.largest_bytes)}"),
-        ("Median size", _size(median), f"p99 {_size(high)}"),
-        ("Robots", words.share(report.bots, summary.total), _times(report.bots)),
-    ]
-    return "\n".join(
-        f'<div><dt>{name}</dt><dd>{escape(number)}</dd><dd class="note">{escape(note)}</dd></div>'
-        for name, number, note in tiles
+    return html.written(
+        Document(
+            title=f"Web requests, {words.period(report.range)}",
+            heading="Web requests",
+            subtitle=f"{escape(words.period(report.range))} · {query} · made {words.moment(report.made_at_ms)} UTC",
+            tiles=_tiles(report),
+            cards=_cards(report),
+            footer=_FOOTER,
+        )
     )
+
+
+def _tiles(report: Report) -> list[Tile]:
+    summary, sizes = report.summary, report.summary.sizes
+    classes = summary.classes
+    median, high = sizes.percentiles[50.0], sizes.percentiles[99.0]
+    addresses = f"{words.count(summary.visitors.addresses)} addresses"
+    return [
+        Tile("Requests", words.count(summary.total), ""),
+        Tile("Visitors", words.count(summary.visitors.pairs), addresses),
+        Tile("Client errors", words.share(classes["4xx"], summary.total), _times(classes["4xx"])),
+        Tile("Server errors", words.share(classes["5xx"], summary.total), _times(classes["5xx"])),
+        Tile("Sent", words.size(sizes.total_bytes), f"largest {words.size(sizes.largest_bytes)}"),
+        Tile("Median size", _size(median), f"p99 {_size(high)}"),
+        Tile("Robots", words.share(report.bots, summary.total), _times(report.bots)),
+    ]
 
 
 def _cards(report: Report) -> list[Card]:
@@ -233,22 +182,3 @@ def _times(number: int) -> str:
 
 def _size(size_bytes: float | None) -> str:
     return "-" if size_bytes is None else words.size(size_bytes)
-
-
-def _card(card: Card) -> str:
-    kind = "card wide" if card.wide else "card"
-    note = f'<p class="note">{escape(card.note)}</p>' if card.note else ""
-    head = f'<section class="{kind}" id="{card.name}"><h2>{escape(card.title)}</h2>{note}'
-    if not card.chart:
-        return f'{head}<p class="empty">Nothing in this time.</p></section>'
-    label = escape(card.title, quote=True)
-    return (
-        f'{head}<figure role="img" aria-label="{label}">{card.chart}</figure>'
-        f"<details><summary>Numbers</summary>{_table(card.table)}</details></section>"
-    )
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    heads = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in rows[0])
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows[1:])
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"

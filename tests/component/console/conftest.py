@@ -1,4 +1,4 @@
-"""One console for these tests, over the real log in OpenSearch."""
+"""One console for these tests, over the real log in OpenSearch and a lake of a few nasty lines."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from urllib.parse import urlencode
 import aiohttp
 import pytest
 
-from tests import log_entries, processes
+from tests import log_entries, processes, sales_lines
 from tests.conftest import SignToken
 from tests.engines import Engines, local_environment
+from tests.sales_lake import SalesLake
 
 RANGE = {"from": "2015-05-17", "to": "2015-05-21"}
 
 
 @dataclass
 class Console:
-    """A console, somebody who asks it, and where its logs are.
+    """A console, somebody who asks it, and where its logs and its lake are.
 
     Args:
         environment: the settings of its process.
@@ -48,16 +49,23 @@ class Console:
 
 @pytest.fixture(scope="session")
 async def console(
-    opensearch_endpoint: str, jwks_file: Path, sign_token: SignToken, tmp_path_factory: pytest.TempPathFactory
+    opensearch_endpoint: str,
+    aws_endpoint: str,
+    jwks_file: Path,
+    sign_token: SignToken,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Console]:
-    namespace = f"t{uuid.uuid4().hex[:8]}"
+    namespace = f"t{uuid.uuid4().hex[:8]}-c"
+    SalesLake(aws_endpoint, namespace).write(sales_lines.nasty())
     await log_entries.store(opensearch_endpoint, namespace, log_entries.real_entries())
     environment = {
-        **local_environment(Engines("", "", "", opensearch=opensearch_endpoint)),
+        **local_environment(Engines("", "", "", aws=aws_endpoint, opensearch=opensearch_endpoint)),
+        "CADABRA_QUESTION_ENGINE": "duckdb",
         "CADABRA_NAMESPACE": namespace,
         "CADABRA_JWKS_FILE": str(jwks_file),
         # A slow moment of the machine is no failure; what happens past the time is a test of its own.
         "CADABRA_QUERY_TIMEOUT_S": "30",
+        "CADABRA_QUESTION_TIMEOUT_S": "30",
         "CADABRA_REQUEST_TIMEOUT_S": "60",
     }
     environment = {name: value for name, value in environment.items() if value}

@@ -1,4 +1,4 @@
-"""The command that reports, run as people run it."""
+"""The console's commands, run as people run them."""
 
 from __future__ import annotations
 
@@ -21,9 +21,16 @@ async def run(
     Args:
         output: where its output goes; a descriptor of a terminal, or a pipe that is read here.
     """
+    return await command(console, ("report", *arguments), output, **environment)
+
+
+async def command(
+    console: Console, arguments: Sequence[str], output: int = asyncio.subprocess.PIPE, **environment: str
+) -> tuple[int, str, str]:
+    """The same with any command of the console."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "services.console", "report", *arguments),
+        *("-m", "services.console", *arguments),
         cwd=ROOT,
         env={**console.environment, **environment},
         stdout=output,
