@@ -6,8 +6,13 @@ where the environment names them.
 
 from __future__ import annotations
 
-from pyspark.sql import SparkSession
-from pyspark.sql.types import StructType
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.functions import from_json, inline
+from pyspark.sql.types import ArrayType, StructType
 
 from spark_jobs import tables
 from spark_jobs.options import options
@@ -38,6 +43,14 @@ def schema(contract: str) -> StructType:
         FileNotFoundError: it rests nowhere.
     """
     return StructType.fromJson(tables.rendered(contract))
+
+
+def rows(spark: SparkSession, contract: str, documents: Sequence[Mapping[str, Any]]) -> DataFrame:
+    """Rows of a contract, made of documents as the contract writes them; no executor starts a Python for it."""
+    columns = schema(contract)
+    whole = spark.sql("SELECT :documents AS documents", {"documents": json.dumps(documents)})
+    parsed = from_json("documents", ArrayType(columns), {"mode": "FAILFAST"})
+    return whole.select(inline(parsed)).select(*columns.names)
 
 
 def create(spark: SparkSession, table: str, settings: SparkSettings) -> str:
