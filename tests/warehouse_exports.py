@@ -228,7 +228,8 @@ async def write(
     await s3.put(bucket, f"{export.prefix(run)}{export.DIGESTS}/part-0.parquet", found)
     await s3.put(bucket, f"{export.prefix(run)}_SUCCESS", b"")
     published = (START + timedelta(days=sequence)).isoformat().replace("+00:00", "Z")
-    made = Export(run, published, tables)
+    after = run_name(sequence - 1) if changed is not None and sequence > 1 else None
+    made = Export(run, published, tables, after)
     if document:
         await s3.put(bucket, export.document_key(run), made.as_json().encode())
     return made
@@ -236,4 +237,4 @@ async def write(
 
 def with_table(made: Export, table: str, **other: Any) -> Export:
     """An export that tells something else of a table."""
-    return Export(made.run, made.published_at, {**made.tables, table: replace(made.tables[table], **other)})
+    return replace(made, tables={**made.tables, table: replace(made.tables[table], **other)})

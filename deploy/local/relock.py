@@ -23,7 +23,7 @@ _COMPILE = (
 
 def libraries() -> None:
     """Pin what the .in files ask for, with a hash for every file."""
-    for name in ("core", "dev", "flink", "aws-engines", "spark", "postgresql"):
+    for name in ("core", "dev", "flink", "aws-engines", "spark", "postgresql", "bench-peers"):
         command = [sys.executable, "-m", "piptools", "compile", *_COMPILE]
         command += [f"--output-file=requirements/{name}.lock", f"requirements/{name}.in"]
         subprocess.run(command, cwd=ROOT, check=True)

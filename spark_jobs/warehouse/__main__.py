@@ -1,4 +1,4 @@
-"""The warehouse's Spark job: `python -m spark_jobs.warehouse load|check|maintain`, see the README beside it."""
+"""The warehouse's Spark job: `python -m spark_jobs.warehouse load|check|export|maintain`, see the README beside it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from services.kernel.core.errors import CadabraError, Misconfigured, MissingReso
 from spark_jobs import runtime
 from spark_jobs.warehouse.check import check
 from spark_jobs.warehouse.errors import Unfit, translated
+from spark_jobs.warehouse.handing_over import export_whole
 from spark_jobs.warehouse.lake import Lake
 from spark_jobs.warehouse.load import load
 from spark_jobs.warehouse.maintenance import maintain
@@ -40,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     told = {
         "load": "take in what has landed, audit it, show it",
         "check": "audit what everybody sees; change nothing",
+        "export": "write an export of all rows, for a warehouse that lacks earlier ones; change nothing",
         "maintain": "compact, expire snapshots, remove what nobody needs; change no row",
     }
     for name, text in told.items():
@@ -75,6 +77,7 @@ def _run(command: str, progress: Progress) -> dict[str, Any]:
         commands: dict[str, Callable[[], dict[str, Any]]] = {
             "load": lambda: load(lake, objects, progress),
             "check": lambda: check(lake, objects, progress),
+            "export": lambda: export_whole(lake, objects, progress),
             "maintain": lambda: maintain(lake, objects, found, progress),
         }
         return commands[command]()

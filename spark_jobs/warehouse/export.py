@@ -4,14 +4,17 @@
     exports/<run>/digests/*.parquet      the digest of every table as it is after the run, see `digest`
     exports/<run>/export.json            last: without it the export does not count
 
-Runs are named so that the order of their names is the order of their publication. Pure: needs neither Spark nor S3.
+Runs are named so that the order of their names is the order of their publication. An export names the one before it,
+for a run that changed nothing of the star has none. Pure: needs neither Spark nor S3.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 PREFIX = "exports/"
@@ -22,6 +25,7 @@ DECIMAL(38, 0)."""
 TABLES = ("dim_country", "dim_customer", "dim_date", "dim_product", "fact_order_lines")
 """Those of the star, dimensions before the facts that refer to them."""
 _FORMAT = 1
+_KEY_OF_DOCUMENT = re.compile(rf"{PREFIX}([^/]+)/{re.escape(DOCUMENT)}")
 
 
 class Unreadable(ValueError):
@@ -53,19 +57,19 @@ class Export:
         run: its name.
         published_at: RFC 3339, UTC.
         tables: by name, every one of `TABLES`.
+        after: the run whose export comes before this one; None of the first, and of one of all rows.
     """
 
     run: str
     published_at: str
     tables: Mapping[str, ExportedTable]
+    after: str | None = None
 
     def as_json(self) -> str:
         """The document."""
         tables = {name: asdict(table) for name, table in self.tables.items()}
-        return json.dumps(
-            {"format": _FORMAT, "run": self.run, "published_at": self.published_at, "tables": tables},
-            indent=1,
-        )
+        told = {"run": self.run, "after": self.after, "published_at": self.published_at}
+        return json.dumps({"format": _FORMAT, **told, "tables": tables}, indent=1)
 
 
 def prefix(run: str) -> str:
@@ -76,6 +80,20 @@ def prefix(run: str) -> str:
 def document_key(run: str) -> str:
     """Key of the document that makes a run's export whole."""
     return f"{prefix(run)}{DOCUMENT}"
+
+
+def now() -> str:
+    """The time, as the document has it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def newest(keys: Iterable[str]) -> str | None:
+    """The run of the newest export that counts; None where there is none.
+
+    Args:
+        keys: of objects below `PREFIX`.
+    """
+    return max((match[1] for key in keys if (match := _KEY_OF_DOCUMENT.fullmatch(key))), default=None)
 
 
 def parse(text: str | bytes) -> Export:
@@ -89,6 +107,7 @@ def parse(text: str | bytes) -> Export:
         if document["format"] != _FORMAT:
             raise Unreadable(f"format {document['format']} of an export, {_FORMAT} is known")
         tables = {name: ExportedTable(**document["tables"][name]) for name in TABLES}
-        return Export(str(document["run"]), str(document["published_at"]), tables)
+        after = None if document["after"] is None else str(document["after"])
+        return Export(str(document["run"]), str(document["published_at"]), tables, after)
     except (ValueError, KeyError, TypeError) as error:
         raise error if isinstance(error, Unreadable) else Unreadable(f"no export: {error!r}") from error

@@ -12,7 +12,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 
 from spark_jobs import runtime
-from spark_jobs.warehouse import arrivals, landing, line_audit, merge, runs, star
+from spark_jobs.warehouse import arrivals, export, landing, line_audit, merge, runs, star
 from spark_jobs.warehouse.arrivals import Arrival, Content
 from spark_jobs.warehouse.branches import MAIN
 from spark_jobs.warehouse.errors import Overtaken, Unfit, translated
@@ -194,9 +194,9 @@ class Load:
             if faults:
                 raise Unfit(faults)
         with self._progress.phase("export"):
-            at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-            export = star.stage_export(self.lake, self.run, staged, at)
-            self._objects.put(staged_key(self.run), export.as_json())
+            before = export.newest(one.key for one in self._objects.list(export.PREFIX))
+            made = star.stage_export(self.lake, self.run, staged, export.now(), before)
+            self._objects.put(staged_key(self.run), made.as_json())
         tables = self._told["tables"]
         tables |= {f"sales.{name}": _table(one.rows_changed, one.total_rows) for name, one in staged.items()}
         self._told["export"] = self.run

@@ -26,6 +26,19 @@ def name(last: str | None, began: datetime, mark: str) -> str:
     return f"{sequence:09}-{began.strftime(_TIME)}-{mark}"
 
 
+def again(run: str, at: datetime, mark: str) -> str:
+    """Name an export of what a run published, made later: it has the run's number.
+
+    Args:
+        at: in UTC.
+        mark: as of `name`.
+
+    Raises:
+        ValueError: `run` is no run's name.
+    """
+    return f"{_parts(run)[0]:09}-{at.strftime(_TIME)}-{mark}"
+
+
 def began(run: str) -> datetime:
     """When a run began, in UTC.
 

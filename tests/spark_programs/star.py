@@ -168,7 +168,7 @@ def main(folder: Path) -> None:
     result["staged"] = [whole.load(folder / "loads" / "whole" / "0.json")]
     result["star"] = {table: rows(whole.lake.read(table)) for table in STAR}
     result["faults"] = [whole.faults(planted) for planted in ((), DIMENSION_FAULTS, FACT_FAULTS)]
-    made = star.stage_export(whole.lake, whole.runs[0], whole.staged, "2026-11-27T05:00:00Z")
+    made = star.stage_export(whole.lake, whole.runs[0], whole.staged, "2026-11-27T05:00:00Z", None)
     result["document"] = made.as_json()
     result["whole"] = {
         table: whole.exported(whole.runs[0], table) for table in (*export.TABLES, export.DIGESTS)

@@ -20,9 +20,10 @@ from typing import Any
 from services.kernel.adapters.s3 import S3
 from services.kernel.core import settings
 from spark_jobs import runtime
-from spark_jobs.warehouse import merge
+from spark_jobs.warehouse import export, merge
 from spark_jobs.warehouse.check import check
 from spark_jobs.warehouse.errors import Overtaken, Unfit, translated
+from spark_jobs.warehouse.handing_over import export_whole
 from spark_jobs.warehouse.lake import LOADED_OBJECTS, ORDER_LINES, STAR, Lake
 from spark_jobs.warehouse.load import Load, load
 from spark_jobs.warehouse.maintenance import maintain
@@ -82,6 +83,12 @@ class Stage:
         assert run.find()
         run.prepare()
         return run
+
+    def documents(self) -> dict[str, Any]:
+        """By run, its export's document."""
+        keys = [one.key for one in self.objects.list(export.PREFIX) if one.key.endswith(export.DOCUMENT)]
+        made = [export.parse(self.objects.get(key) or "") for key in keys]
+        return {one.run: json.loads(one.as_json()) for one in made}
 
     def seen(self) -> dict[str, Any]:
         """By table, the snapshot that everybody sees and all branches."""
@@ -227,6 +234,7 @@ def main(folder: Path) -> None:
     stage = Stage(Lake(spark, found), batches)
     result = loads(stage) | crashes(stage)
     result["rows"] = stage.rows()
+    result["documents"] = stage.documents()
     result["maintained"] = maintain(
         stage.lake, stage.objects, found, stage.progress, datetime.now(UTC) + timedelta(days=40)
     )
@@ -234,6 +242,8 @@ def main(folder: Path) -> None:
     result["branches_after_maintenance"] = {table: names for table, (_, names) in stage.seen().items()}
     stage.land("repeated")
     result["repeated"] = stage.load()
+    result["whole"] = export_whole(stage.lake, stage.objects, stage.progress)
+    result["documents"] |= stage.documents()
     result["check"] = check(stage.lake, stage.objects, stage.progress)
 
     other = Stage(Lake(spark, replace(found, namespace=f"{found.namespace}-other")), batches)

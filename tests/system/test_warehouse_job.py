@@ -176,6 +176,20 @@ async def test_a_publication_that_died_after_any_step_is_finished_by_the_next(re
     assert f"exports/{result['announced']}/export.json" in result["exports"]
 
 
+async def test_an_export_names_the_one_before_it(result: Any) -> None:
+    runs = [result["first"]["run"], result["second"]["run"], result["announced"]]
+    assert [result["documents"][run]["after"] for run in runs] == [None, *runs[:-1]]
+
+
+async def test_all_rows_can_be_handed_over_again(result: Any) -> None:
+    run = result["whole"]["export"]
+    document = result["documents"][run]
+    assert run[:9] == result["repeated"]["run"][:9]
+    assert (document["after"], {one["whole"] for one in document["tables"].values()}) == (None, {True})
+    rows = {f"sales.{name}": one["rows"] for name, one in document["tables"].items()}
+    assert rows == {name: len(result["rows"][name]) for name in rows}
+
+
 async def test_maintenance_changes_no_row_and_drops_what_a_dead_run_left(result: Any) -> None:
     assert result["rows_after_maintenance"] == result["rows"]
     maintained = result["maintained"]

@@ -66,4 +66,4 @@ async def read(s3: S3, bucket: str, run: str) -> Export:
         raise DataAtFault(f"{key}: the document of {found.run!r} at {run!r}", key=key)
     if not all(one.startswith(ours) and one.endswith("/") and _KEY.fullmatch(one) for one in prefixes):
         raise DataAtFault(f"{key}: a table's files lie outside the export", key=key)
-    return Export(run, published.isoformat(), found.tables)
+    return Export(run, published.isoformat(), found.tables, found.after)

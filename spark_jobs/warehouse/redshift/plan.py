@@ -39,7 +39,7 @@ class Plan:
 
 
 def sequence(run: str | None) -> int:
-    """A run's number; 0 before the first.
+    """A run's number, which an export of all rows shares with the run that it shows; 0 before the first.
 
     Raises:
         DataAtFault: it is no run's name.
@@ -70,7 +70,9 @@ def choose(loaded: str | None, exports: Sequence[Export]) -> Plan:
         if _is_whole(export):
             passed_over += [one.run for one in waiting]
             waiting = []
-        elif waiting or sequence(export.run) != sequence(last) + 1:
+        elif chosen and _is_whole(chosen[-1]) and sequence(export.run) <= sequence(last):
+            continue  # its rows are among all rows
+        elif waiting or sequence(export.after) != sequence(last):
             waiting.append(export)
             continue
         chosen.append(export)
@@ -81,11 +83,10 @@ def choose(loaded: str | None, exports: Sequence[Export]) -> Plan:
 
 
 def _gap(last: str | None, found: Export) -> DataAtFault:
-    wanted = sequence(last) + 1
     return DataAtFault(
-        f"export {wanted:09d} is missing: {last or 'nothing'} comes before {found.run}. Nothing was loaded; it takes "
-        "that export, or a later one that has all rows of every table",
-        missing=wanted,
+        f"export {found.after} is missing: {last or 'nothing'} is loaded, and {found.run} comes after it. Nothing was "
+        "loaded; it takes what is between, or all rows of every table: `python -m spark_jobs.warehouse export`",
+        missing=found.after,
         after=last,
         found=found.run,
     )

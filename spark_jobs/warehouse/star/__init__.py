@@ -5,8 +5,8 @@ Keys are hashes of what they stand for (`keys`), so that every run and every ord
 `stage_export` hands it on to the warehouse.
 """
 
-from spark_jobs.warehouse.star.exported import stage_export
+from spark_jobs.warehouse.star.exported import stage_export, stage_whole_export
 from spark_jobs.warehouse.star.faults import faults
 from spark_jobs.warehouse.star.staging import Staged, stage
 
-__all__ = ["Staged", "faults", "stage", "stage_export"]
+__all__ = ["Staged", "faults", "stage", "stage_export", "stage_whole_export"]

@@ -39,23 +39,51 @@ def write(lake: Lake, run: str, name: str, rows: DataFrame) -> DataFrame:
     return lake.spark.read.schema(rows.schema).parquet(target)
 
 
-def stage_export(lake: Lake, run: str, staged: Mapping[str, Staged], published_at: str) -> Export:
+def stage_export(
+    lake: Lake, run: str, staged: Mapping[str, Staged], published_at: str, after: str | None
+) -> Export:
     """Write what a run's export holds beside the facts, which `stage` has written: dimensions and digests.
 
     Args:
         lake: at the run's branch, staged.
         staged: what `stage` returned.
         published_at: RFC 3339, UTC, for the document.
+        after: the run of the export before this one; None where there is none.
 
     Returns:
         the document; it is not written.
     """
+    _write_what_is_small(lake, run)
+    tables = {
+        name: _exported(run, name, name != facts.NAME, staged[name].rows_changed, staged[name].total_rows)
+        for name in export.TABLES
+    }
+    return Export(run, published_at, tables, after)
+
+
+def stage_whole_export(lake: Lake, run: str, published_at: str) -> Export:
+    """Write an export of all rows, for a warehouse that lacks earlier ones.
+
+    Args:
+        lake: as everybody sees it.
+        run, published_at: as of `stage_export`.
+
+    Returns:
+        the document; it is not written.
+    """
+    write(lake, run, facts.NAME, lake.read(facts.TABLE))
+    _write_what_is_small(lake, run)
+    counts = {name: lake.read(f"sales.{name}").count() for name in export.TABLES}
+    return Export(
+        run, published_at, {name: _exported(run, name, True, count, count) for name, count in counts.items()}
+    )
+
+
+def _write_what_is_small(lake: Lake, run: str) -> None:
     for name in export.TABLES:
         if name != facts.NAME:
             write(lake, run, name, lake.read(f"sales.{name}").coalesce(1))
     write(lake, run, export.DIGESTS, digests(lake).coalesce(1))
-    tables = {name: _exported(run, name, staged[name]) for name in export.TABLES}
-    return Export(run, published_at, tables)
 
 
 def digests(lake: Lake) -> DataFrame:
@@ -73,7 +101,5 @@ def digests(lake: Lake) -> DataFrame:
     return lake.spark.sql("\nUNION ALL\n".join(selects))
 
 
-def _exported(run: str, name: str, staged: Staged) -> ExportedTable:
-    whole = name != facts.NAME
-    rows = staged.total_rows if whole else staged.rows_changed
-    return ExportedTable(f"{export.prefix(run)}{name}/", whole, rows, staged.total_rows)
+def _exported(run: str, name: str, whole: bool, changed: int, total: int) -> ExportedTable:
+    return ExportedTable(f"{export.prefix(run)}{name}/", whole, total if whole else changed, total)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -156,8 +157,8 @@ async def test_a_document_that_tells_lies_of_its_place_is_refused() -> None:
         for other in (
             made.with_table(found, "dim_date", prefix="exports/x' IAM_ROLE 'y/"),
             made.with_table(found, "dim_date", prefix=f"exports/{made.run_name(2)}/dim_date/"),
-            export.Export(made.run_name(2), found.published_at, found.tables),
-            export.Export(found.run, "yesterday", found.tables),
+            replace(found, run=made.run_name(2)),
+            replace(found, published_at="yesterday"),
         ):
             await s3.put(BUCKET, key, other.as_json().encode())
             with pytest.raises(DataAtFault, match=key):
