@@ -67,4 +67,12 @@ def _machine(settings: SparkSettings) -> dict[str, str]:
 
 
 # The first compiler alone: a load of a shop's day is over before what the second one makes has paid for its making.
-_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:MaxMetaspaceSize=320m -XX:ReservedCodeCacheSize=128m -XX:MaxDirectMemorySize=128m"
+_JVM = " ".join(
+    (
+        "-XX:TieredStopAtLevel=1",
+        "-XX:+UseSerialGC",
+        "-XX:MaxMetaspaceSize=320m",
+        "-XX:ReservedCodeCacheSize=128m",
+        "-XX:MaxDirectMemorySize=128m",
+    )
+)
