@@ -18,8 +18,9 @@ TIERS = ("unit", "simulation", "suites", "component", "fault", "system")
 SCHEDULES = 20_000
 # Fixed, so that a run judges the code and not the draw; `python -m tests.simulation` draws others and prints them.
 FIRST_SEED = 20_260_101
-# Tiers whose tests share no engine and wait for nothing run on both cores; a file stays on one, with its fixtures.
-_PARALLEL = {"unit": ("-n", "2", "--dist", "loadfile")}
+# Tiers whose tests load no machine on purpose run on both cores; a file stays on one, with its fixtures and engines.
+_ON_BOTH_CORES = ("-n", "2", "--dist", "loadfile")
+_PARALLEL = dict.fromkeys(("unit", "suites"), _ON_BOTH_CORES)
 _OUTCOMES = {0: "passed", 1: "FAILED", 2: "interrupted", 5: "FAILED: no tests"}
 
 

@@ -1,4 +1,4 @@
-"""The digest's statement, and how two of them are compared; what engines make of it is `tests/suites/test_star.py`."""
+"""The digest's statement, and how two of them are compared; what engines make of it is `tests/system/test_star.py`."""
 
 from __future__ import annotations
 
