@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 LOCAL := $(PYTHON) -m deploy.local
 SETUP := @deploy/local/prerequisites.sh && PYTHONDONTWRITEBYTECODE=1 python3.11 -m deploy.local.setup
 
-.PHONY: help setup ready up down status logs token demo warehouse backtest query report test bench-consumer bench-logs bench-warehouse mutants check format lock clean flink-package
+.PHONY: help setup ready up down status logs token demo warehouse backtest query report test bench-consumer bench-logs bench-warehouse mutants check format lock clean spark-package flink-package
 
 help: ## list the commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ bench-logs: ready ## our log parser beside GoAccess, Bento and Python libraries:
 
 bench-warehouse: ready ## the warehouse's load beside DuckDB and Polars: seconds, memory, growth (QUICK=1, JSON=1)
 	@$(PYTHON) -m bench.warehouse $(if $(QUICK),--quick) $(if $(JSON),--json)
+
+spark-package: ready ## the archive of the Spark jobs for EMR Serverless, and what a job run is told
+	@$(PYTHON) -m deploy.local.spark_package
 
 flink-package: ready ## the zip of the alarm job for Managed Service for Apache Flink
 	@$(PYTHON) -m deploy.local.flink_package

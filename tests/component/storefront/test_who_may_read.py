@@ -73,7 +73,9 @@ TABLE: list[tuple[str, Callable[[Shop], Headers], int, str]] = [
 ]
 
 
-@pytest.mark.parametrize("path", [f"/v1/customers/{OWNER}/orders", f"/v1/orders/{ORDER}"])
+@pytest.mark.parametrize(
+    "path", [f"/v1/customers/{OWNER}/orders", f"/v1/orders/{ORDER}"], ids=["history", "order"]
+)
 @pytest.mark.parametrize(("who", "headers", "status", "code"), TABLE, ids=[row[0] for row in TABLE])
 async def test_every_token_gets_its_answer(
     shop: Shop, path: str, who: str, headers: Callable[[Shop], Headers], status: int, code: str
