@@ -53,6 +53,11 @@ class Platform:
         return {"Authorization": f"Bearer {secret_files.token(self.layout, role, subject)}"}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the demonstration's platform come last: with all it holds in memory it would slow down all others."""
+    items.sort(key=lambda item: "platform" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """The platform after one demonstration on the full real data."""

@@ -16,7 +16,7 @@ from tests.component.local.platforms import Platform, until
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """The platform, up."""
     one = Platform(tmp_path_factory.mktemp("platform"))
     one.up()
@@ -24,27 +24,27 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     one.remove()
 
 
-def test_every_engine_and_service_is_ready(platform: Platform) -> None:
-    status = platform.status()
+def test_every_engine_and_service_is_ready(everything: Platform) -> None:
+    status = everything.status()
 
     assert status["state"] == "up"
     assert [row["name"] for row in status["engines"]] == list(plan.read().engines)
     assert [row["name"] for row in status["services"]] == [service.name for service in plan.read().services]
     for row in status["services"]:
         assert row["rate_per_s"] is not None
-    assert platform.service("dynamodb_writer")["lag_s"] is not None
+    assert everything.service("dynamodb_writer")["lag_s"] is not None
 
 
-def test_every_socket_listens_on_loopback(platform: Platform) -> None:
-    listening = {process: processes.listening_addresses(process.pid) for process in platform.left()}
+def test_every_socket_listens_on_loopback(everything: Platform) -> None:
+    listening = {process: processes.listening_addresses(process.pid) for process in everything.left()}
 
     assert sum(map(len, listening.values())) >= 8  # engines 2 and their TLS, APIs 2, health servers 4
     for process, addresses in listening.items():
         assert all(address.startswith("127.0.0.1:") for address in addresses), (process, addresses)
 
 
-def test_a_test_message_of_an_operator_arrives_at_the_receiver(platform: Platform) -> None:
-    found = json.loads(platform.layout.endpoints_file.read_text())
+def test_a_test_message_of_an_operator_arrives_at_the_receiver(everything: Platform) -> None:
+    found = json.loads(everything.layout.endpoints_file.read_text())
     notifier, receiver = (found["services"][name]["url"] for name in ("alarm_notifier", "webhook_receiver"))
     headers = {"Authorization": f"Bearer {found['tokens']['operator']}"}
     url = f"{notifier}/v1/test-messages"
@@ -59,29 +59,29 @@ def test_a_test_message_of_an_operator_arrives_at_the_receiver(platform: Platfor
     until(arrived)
 
 
-def test_a_killed_service_comes_back_at_its_address(platform: Platform) -> None:
-    before = platform.service("order_ingest")
+def test_a_killed_service_comes_back_at_its_address(everything: Platform) -> None:
+    before = everything.service("order_ingest")
 
     os.kill(before["pid"], signal.SIGKILL)
-    until(lambda: platform.service("order_ingest")["restarts"] == 1, timeout_s=60)
-    until(lambda: platform.service("order_ingest")["state"] == "ready", timeout_s=60)
+    until(lambda: everything.service("order_ingest")["restarts"] == 1, timeout_s=60)
+    until(lambda: everything.service("order_ingest")["state"] == "ready", timeout_s=60)
 
-    after = platform.service("order_ingest")
+    after = everything.service("order_ingest")
     assert (after["url"], after["pid"] != before["pid"]) == (before["url"], True)
 
 
-def test_down_drains_every_service_and_leaves_no_process(platform: Platform, tmp_path: Path) -> None:
-    assert platform.command("down") == (0, "draining ...\ndown: no process is left\n")
+def test_down_drains_every_service_and_leaves_no_process(everything: Platform, tmp_path: Path) -> None:
+    assert everything.command("down") == (0, "draining ...\ndown: no process is left\n")
 
-    assert platform.left() == []
+    assert everything.left() == []
     for service in plan.read().services:
-        last = (platform.layout.logs / f"{service.name}.log").read_text().splitlines()[-1]
+        last = (everything.layout.logs / f"{service.name}.log").read_text().splitlines()[-1]
         assert '"event": "ended", "code": 0' in last
 
 
-def test_kill_9_of_the_supervisor_leaves_no_process_after_5_s(platform: Platform) -> None:
-    platform.up()
+def test_kill_9_of_the_supervisor_leaves_no_process_after_5_s(everything: Platform) -> None:
+    everything.up()
 
-    os.kill(platform.supervisor(), signal.SIGKILL)
+    os.kill(everything.supervisor(), signal.SIGKILL)
 
-    until(lambda: not platform.left(), timeout_s=5.0)
+    until(lambda: not everything.left(), timeout_s=5.0)
