@@ -20,7 +20,7 @@ from deploy.local.target import Target
 from services.kernel.adapters.dynamodb import DynamoDB
 from services.kernel.adapters.kinesis import Kinesis
 
-DEMO_TIMEOUT_S = 720
+DEMO_TIMEOUT_S = 1200
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,9 @@ from spark_jobs.warehouse import digest, export
 from tests import spark, star_reference
 from tests.star_reference import Row
 
+# One session of Spark does most of the work, on a machine that may be busy.
+pytestmark = pytest.mark.timeout(900)
+
 LARGEST, SMALLEST = "99999999999999.9999", "-99999999999999.9999"
 WAREHOUSE = catalog.load()
 _numbers = iter(range(1, 1_000_000))

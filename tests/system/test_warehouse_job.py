@@ -21,6 +21,9 @@ from tests import landing_objects, spark
 from tests.engines import Engines, local_environment
 from tests.landing_objects import Row, row
 
+# One session of Spark does most of the work, on a machine that may be busy.
+pytestmark = pytest.mark.timeout(900)
+
 NOVEMBER, DECEMBER = "2010-11-30T23:59:59.999Z", "2010-12-01T08:26:00.000Z"
 JANUARY, MARCH = "2011-01-04T10:00:00.000Z", "2011-03-01T00:00:00.000Z"
 GUEST = {"customer_id": None, "country": "France", "description": None}
