@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.kernel.core.names import bucket_name, database_name
 from services.kernel.core.settings import setting
 
 _URL = r"https?://.+"
@@ -54,11 +55,8 @@ class SparkSettings:
     @property
     def bucket(self) -> str:
         """The lake's bucket."""
-        return f"{self.namespace}-lake"
+        return bucket_name(self.namespace)
 
     def database(self, namespace: str) -> str:
-        """The database of the Glue Data Catalog that holds a namespace of `contracts/lake`.
-
-        Source: Athena takes lower-case letters, digits and underscores in a database's name.
-        """
-        return f"{self.namespace}_{namespace}".replace("-", "_")
+        """The database of the Glue Data Catalog that holds a namespace of `contracts/lake`."""
+        return database_name(self.namespace, namespace)

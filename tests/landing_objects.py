@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from contracts import catalog
-from deploy.local import retail
 from services.lake_writer import columns
 
 PREFIX = "landing/orders/v1/"
@@ -73,46 +71,6 @@ def key(rows: Sequence[Row]) -> str:
     first, last = rows[0], rows[-1]
     places = "-".join(f"{one['sequence_number']}-{one['sub_sequence']}" for one in (first, last))
     return f"{PREFIX}ingested_hour={first['arrived_at'][:13]}/{first['shard_id']}-{places}.parquet"
-
-
-def retail_objects(
-    invoices: Iterable[retail.Invoice], rows_each: int, shards: int = 16, source: str = "shop"
-) -> Iterator[tuple[str, bytes]]:
-    """The real orders as objects: a record an invoice, the records spread over shards by the order's number.
-
-    Args:
-        rows_each: at least so many rows an object, but for each shard's last one.
-    """
-    open_rows: dict[int, list[Row]] = {}
-    for number, invoice in enumerate(invoices, 1):
-        shard = zlib.crc32(invoice.invoice_no.encode()) % shards
-        rows = open_rows.setdefault(shard, [])
-        rows += _rows(invoice, number, shard, source)
-        if len(rows) >= rows_each:
-            yield key(rows), encode(open_rows.pop(shard))
-    for rows in open_rows.values():
-        yield key(rows), encode(rows)
-
-
-def _rows(invoice: retail.Invoice, number: int, shard: int, source: str) -> Iterator[Row]:
-    for line in invoice.lines:
-        yield row(
-            f"online_retail.csv:{line.row}",
-            number,
-            source=source,
-            order_id=invoice.invoice_no,
-            event_id=_digest(invoice.invoice_no),
-            kind=invoice.kind,
-            customer_id=line.customer_id,
-            country=line.country,
-            order_ordered_at=invoice.ordered_at,
-            ordered_at=line.ordered_at,
-            stock_code=line.stock_code,
-            description=line.description,
-            quantity=line.quantity,
-            unit_price=line.unit_price,
-            shard_id=f"shardId-{shard:012}",
-        )
 
 
 def _digest(text: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from deploy.local import environment, job, line_tables, spark, warehouse
 from deploy.local.job import Ran
 from services.kernel.adapters.s3 import S3
-from services.kernel.provision import bucket_name
+from services.kernel.core.names import bucket_name, database_name
 from tests.engines import Engines
 
 PUTS_AT_ONCE = 8
@@ -75,8 +75,9 @@ class Ours:
         return ran
 
     async def _read(self) -> tuple[int, Decimal]:
-        database = f"{self._namespace}_sales".replace("-", "_")
-        location = await line_tables.metadata_location(self._engines.aws, database, "fact_order_lines")
+        location = await line_tables.metadata_location(
+            self._engines.aws, database_name(self._namespace), "fact_order_lines"
+        )
         with (
             tempfile.TemporaryDirectory() as folder,
             line_tables.connect(self._engines.aws, Path(folder)) as connection,

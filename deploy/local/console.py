@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 
 from deploy.local import environment
-from deploy.local.engines.engine import SERVES
 from deploy.local.layout import ROOT, Layout, read_json
 
 NOT_RUNNING = 3
@@ -23,15 +22,11 @@ def main(arguments: Sequence[str]) -> int:
     if not endpoints or not read_json(layout.state_file).get("run_id"):
         print(f"nothing runs in {layout.folder}: start it with make up", file=sys.stderr)
         return NOT_RUNNING
-    urls = {
-        f"CADABRA_{served.upper()}_ENDPOINT": engine["url"]
-        for name, engine in endpoints["engines"].items()
-        for served in SERVES[name]
-    }
+    urls = {name: engine["url"] for name, engine in endpoints["engines"].items()}
     told = {
         **os.environ,
         **environment.cloud(),
-        **urls,
+        **environment.endpoints(urls),
         "CADABRA_NAMESPACE": endpoints["namespace"],
         "CADABRA_QUESTION_ENGINE": QUESTION_ENGINE,
     }

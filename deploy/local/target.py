@@ -11,6 +11,7 @@ from typing import Any
 
 from deploy.local import plan
 from deploy.local.layout import Layout, read_json
+from services.kernel.core.names import database_name
 
 FILE_SOURCE_VARIABLE = "CADABRA_ORDER_FILES_SOURCE"
 LEDGER_NAME = "ledger.jsonl"
@@ -92,7 +93,7 @@ class Target:
     @property
     def sales(self) -> str:
         """The lake's database in the Glue Data Catalog, and the warehouse's schema."""
-        return f"{self.namespace}_sales".replace("-", "_")
+        return database_name(self.namespace)
 
     @property
     def access_logs(self) -> str:

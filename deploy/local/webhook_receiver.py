@@ -24,8 +24,8 @@ from services.kernel.core import logs
 from services.kernel.core.errors import Misconfigured, MissingResource
 from services.kernel.core.lifecycle import Lifecycle, run
 from services.kernel.core.metrics import Metrics, counter
+from services.kernel.core.names import physical_name
 from services.kernel.core.settings import ServiceSettings, SnsSettings, setting
-from services.kernel.provision import physical_name
 
 TOPIC = "order-rate-alarms"
 _MAX_BODY_BYTES = 512 * 1024

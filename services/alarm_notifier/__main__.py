@@ -23,9 +23,9 @@ from services.kernel.adapters.sns import Sns
 from services.kernel.core.errors import Misconfigured, MissingResource
 from services.kernel.core.http_api import listening
 from services.kernel.core.lifecycle import Lifecycle, run
+from services.kernel.core.names import lease_table, physical_name
 from services.kernel.core.retry import Retry
 from services.kernel.core.tokens import Verifier
-from services.kernel.provision import lease_table, physical_name
 from services.kernel.streams.group import ConsumerGroup
 from services.kernel.streams.lease_table import LeaseTable
 from services.kernel.streams.processor import per_record

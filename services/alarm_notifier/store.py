@@ -15,7 +15,7 @@ from services.alarm_notifier.silence import Silence
 from services.alarm_notifier.times import to_text
 from services.kernel.adapters.dynamodb import MAX_KEYS_PER_BATCH_GET, DynamoDB, Item
 from services.kernel.adapters.transaction import Put, Update, Write
-from services.kernel.provision import physical_name
+from services.kernel.core.names import physical_name
 
 _VERSION = "version = :version"
 _ABSENT = "attribute_not_exists(incident_id)"

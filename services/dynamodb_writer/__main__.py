@@ -10,7 +10,7 @@ from services.dynamodb_writer.settings import Settings
 from services.kernel.adapters.dynamodb import DynamoDB
 from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.core.lifecycle import Lifecycle, run
-from services.kernel.provision import lease_table, physical_name
+from services.kernel.core.names import lease_table, physical_name
 from services.kernel.streams.group import ConsumerGroup
 from services.kernel.streams.lease_table import LeaseTable
 from services.kernel.streams.processor import per_record

@@ -23,6 +23,7 @@ from services.kernel.adapters.s3 import S3
 from services.kernel.adapters.sns import Sns
 from services.kernel.core import lifecycle, logs
 from services.kernel.core.errors import CadabraError, Misconfigured, Refused, TimedOut, Unavailable
+from services.kernel.core.names import bucket_name, lease_table, physical_name
 from services.kernel.core.retry import Retry
 from services.kernel.core.settings import S3Settings, ServiceSettings, SnsSettings, load
 
@@ -49,21 +50,6 @@ class Provisioned:
     created: list[str] = field(default_factory=list)
     topics: list[str] = field(default_factory=list)
     buckets: list[str] = field(default_factory=list)
-
-
-def physical_name(namespace: str, name: str) -> str:
-    """The name of a stream, table or topic as AWS knows it."""
-    return f"{namespace}-{name}"
-
-
-def bucket_name(namespace: str) -> str:
-    """The name of the lake's bucket. All of AWS shares these names: a deployment's namespace must be its own."""
-    return physical_name(namespace, "lake")
-
-
-def lease_table(namespace: str, application: str) -> str:
-    """The name of an application's lease table as AWS knows it."""
-    return physical_name(namespace, f"leases-{application}")
 
 
 def lease_tables(catalog: Catalog, namespace: str) -> list[str]:

@@ -13,8 +13,8 @@ from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.adapters.s3 import S3
 from services.kernel.core.errors import MissingResource
 from services.kernel.core.lifecycle import Lifecycle, run
+from services.kernel.core.names import bucket_name, lease_table, physical_name
 from services.kernel.core.retry import Retry
-from services.kernel.provision import bucket_name, lease_table, physical_name
 from services.kernel.streams.group import ConsumerGroup
 from services.kernel.streams.lease_table import LeaseTable
 from services.kernel.streams.producer import Producer

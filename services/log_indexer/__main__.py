@@ -17,9 +17,9 @@ from services.kernel.adapters.opensearch import OpenSearch
 from services.kernel.core import logs
 from services.kernel.core.errors import Misconfigured
 from services.kernel.core.lifecycle import EXIT_MISCONFIGURED, Lifecycle, run
+from services.kernel.core.names import lease_table, physical_name
 from services.kernel.core.retry import Retry
 from services.kernel.core.settings import ServiceSettings, load
-from services.kernel.provision import lease_table, physical_name
 from services.kernel.streams.batch_processor import per_batch
 from services.kernel.streams.group import ConsumerGroup
 from services.kernel.streams.lease_table import LeaseTable

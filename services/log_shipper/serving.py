@@ -14,8 +14,8 @@ from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.core import logs
 from services.kernel.core.errors import Misconfigured, MissingResource
 from services.kernel.core.lifecycle import Lifecycle
+from services.kernel.core.names import physical_name
 from services.kernel.core.retry import Retry
-from services.kernel.provision import physical_name
 from services.kernel.streams.producer import Producer
 from services.kernel.tail.followed_files import FollowedFiles
 from services.kernel.tail.limits import TailLimits

@@ -15,9 +15,9 @@ from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.core import lifecycle, logs
 from services.kernel.core.errors import CadabraError, Misconfigured, MissingResource
 from services.kernel.core.lifecycle import Lifecycle
+from services.kernel.core.names import physical_name
 from services.kernel.core.retry import Retry
 from services.kernel.core.settings import load
-from services.kernel.provision import physical_name
 from services.kernel.streams.producer import Producer
 from services.kernel.streams.rejected import RejectedSink
 from services.kernel.tail.dynamodb_positions import DynamoDBPositions

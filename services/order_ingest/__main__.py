@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 
-from services.kernel import provision
 from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.core import lifecycle
 from services.kernel.core.errors import Misconfigured, MissingResource
 from services.kernel.core.lifecycle import Lifecycle
+from services.kernel.core.names import physical_name
 from services.kernel.core.tokens import Verifier
 from services.kernel.streams.producer import Producer
 from services.order_ingest.app import OrderApi
@@ -35,7 +35,7 @@ async def serve(life: Lifecycle[Settings], settings: Settings) -> None:
     verifier = Verifier(settings.jwks_file)
     metrics = IngestMetrics()
     await life.metrics_server(metrics)
-    stream = provision.physical_name(settings.namespace, "orders")
+    stream = physical_name(settings.namespace, "orders")
     async with Kinesis.open(
         settings.kinesis_endpoint,
         settings.region,

@@ -6,9 +6,9 @@ from services.kernel.adapters.dynamodb import DynamoDB
 from services.kernel.core.errors import Misconfigured, MissingResource
 from services.kernel.core.http_api import listening
 from services.kernel.core.lifecycle import Lifecycle, run
+from services.kernel.core.names import physical_name
 from services.kernel.core.retry import Retry
 from services.kernel.core.tokens import Verifier
-from services.kernel.provision import physical_name
 from services.storefront.api import Api
 from services.storefront.metrics import StorefrontMetrics
 from services.storefront.orders import OrderReader

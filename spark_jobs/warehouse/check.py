@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
@@ -54,5 +55,5 @@ def check(lake: Lake, objects: Objects, progress: Progress) -> dict[str, Any]:
 
 
 def _objects(keys: list[str]) -> list[Fault]:
-    doubled = sorted({key for key in keys if keys.count(key) > 1}) if len(set(keys)) < len(keys) else []
+    doubled = sorted(key for key, times in Counter(keys).items() if times > 1)
     return [Fault("an object more than once", LOADED_OBJECTS, len(doubled), doubled[:10])] if doubled else []

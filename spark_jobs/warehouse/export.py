@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from contracts.scalars import timestamp
+
 PREFIX = "exports/"
 DOCUMENT = "export.json"
 DIGESTS = "digests"
@@ -84,7 +86,16 @@ def document_key(run: str) -> str:
 
 def now() -> str:
     """The time, as the document has it."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return timestamp(datetime.now(UTC))
+
+
+def documented(keys: Iterable[str]) -> list[str]:
+    """The runs whose exports count, in order.
+
+    Args:
+        keys: of objects below `PREFIX`.
+    """
+    return sorted(match[1] for key in keys if (match := _KEY_OF_DOCUMENT.fullmatch(key)))
 
 
 def newest(keys: Iterable[str]) -> str | None:
@@ -93,7 +104,7 @@ def newest(keys: Iterable[str]) -> str | None:
     Args:
         keys: of objects below `PREFIX`.
     """
-    return max((match[1] for key in keys if (match := _KEY_OF_DOCUMENT.fullmatch(key))), default=None)
+    return max(documented(keys), default=None)
 
 
 def parse(text: str | bytes) -> Export:

@@ -28,10 +28,7 @@ def export_whole(lake: Lake, objects: Objects, progress: Progress) -> dict[str, 
     seen = lake.at(None)
     seen.create()
     publication = Publication(seen, objects)
-    unfinished = publication.unfinished()
-    if unfinished:
-        progress.say(f"{unfinished} was announced and not finished: finishing it")
-        publication.finish(unfinished)
+    publication.finish_announced(progress.say)
     announced = publication.branches(LOADED_OBJECTS).head(PUBLISHING)
     shown = seen.read(LOADED_OBJECTS).agg(f.max("load_id").alias("run")).collect()[0].run
     if shown is None:

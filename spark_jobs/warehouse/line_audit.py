@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as f
 
 from spark_jobs.warehouse.arrivals import Arrival
@@ -40,8 +40,7 @@ def totals(lake: Lake) -> Totals:
             f.count("*").alias("lines"),
             f.sum("quantity").alias("quantity"),
             f.sum(amount()).alias("amount"),
-            # As text: a timestamp would come in this machine's time zone.
-            f.date_format(f.max("arrived_at"), "yyyy-MM-dd'T'HH:mm:ss.SSSXXX").alias("newest"),
+            _newest(),
         )
         .collect()[0]
     )
@@ -142,14 +141,15 @@ def fresh(changed: Changes, after: Totals) -> list[Fault]:
     """Whether the newest line that landed is there."""
     if not changed:
         return []
-    newest = (
-        changed.rows.agg(f.date_format(f.max("arrived_at"), "yyyy-MM-dd'T'HH:mm:ss.SSSXXX").alias("newest"))
-        .collect()[0]
-        .newest
-    )
+    newest = changed.rows.agg(_newest()).collect()[0].newest
     if after.newest is not None and after.newest >= datetime.fromisoformat(newest):
         return []
     return [Fault("the newest line that landed", ORDER_LINES, 1, [f"newest {after.newest}, landed {newest}"])]
+
+
+def _newest() -> Column:
+    """When the newest line arrived, as text: a timestamp would come in this machine's time zone."""
+    return f.date_format(f.max("arrived_at"), "yyyy-MM-dd'T'HH:mm:ss.SSSXXX").alias("newest")
 
 
 _TWICE = "an identity more than once"

@@ -38,10 +38,7 @@ def load(lake: Lake, objects: Objects, progress: Progress) -> dict[str, Any]:
         lake.create()
     publication = Publication(lake, objects)
     with progress.phase("finish"):
-        finished = publication.unfinished()
-        if finished:
-            progress.say(f"{finished} was announced and not finished: finishing it")
-            publication.finish(finished)
+        finished = publication.finish_announced(progress.say)
     one = Load(lake, objects, progress, publication)
     result = {"finished": finished, **one.nothing()}
     if one.find():

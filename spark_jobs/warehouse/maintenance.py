@@ -34,10 +34,7 @@ def maintain(
     now = now or datetime.now(UTC)
     lake.create()
     publication = Publication(lake, objects)
-    finished = publication.unfinished()
-    if finished:
-        progress.say(f"{finished} was announced and not finished: finishing it")
-        publication.finish(finished)
+    finished = publication.finish_announced(progress.say)
     with progress.phase("left over"):
         left_over = _drop_left_over(publication, now - _LEFT_OVER)
     done = {}
@@ -115,7 +112,7 @@ def _drop_exports(objects: Objects, old: datetime, left_over: datetime) -> list[
     keys: dict[str, list[str]] = {}
     for one in objects.list(export.PREFIX):
         keys.setdefault(one.key.removeprefix(export.PREFIX).partition("/")[0], []).append(one.key)
-    counting = {run for run, found in keys.items() if export.document_key(run) in found}
+    counting = export.documented(key for found in keys.values() for key in found)
     newest = max(counting, default=None)
     gone = []
     for run, found in sorted(keys.items()):

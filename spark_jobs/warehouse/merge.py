@@ -163,16 +163,13 @@ def _orders(landed: DataFrame) -> list[str] | None:
 
 
 def _told(decided: DataFrame) -> Row:
-    def month(column: str) -> Column:
-        return f.year(column) * 12 + f.month(column) - 1
-
     is_new = f.col(f"{_WAS}position").isNull()
     zero = f.lit(0).cast("decimal(38,4)")
     return decided.agg(
         f.count_if(is_new).alias("new"),
         f.count_if(~is_new).alias("replaced"),
-        f.collect_set(month("ordered_at")).alias("months"),
-        f.collect_set(month(f"{_WAS}ordered_at")).alias("old_months"),
+        f.collect_set(f.expr(months.number_of("ordered_at"))).alias("months"),
+        f.collect_set(f.expr(months.number_of(f"{_WAS}ordered_at"))).alias("old_months"),
         f.sum(f.col("quantity") - f.coalesce(f.col(f"{_WAS}quantity"), f.lit(0))).alias("quantity"),
         f.sum(amount() - f.coalesce(f.col(f"{_WAS}amount"), zero)).alias("amount"),
     ).collect()[0]

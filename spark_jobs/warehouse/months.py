@@ -14,6 +14,11 @@ def number(at: datetime) -> int:
     return at.year * _YEAR + at.month - 1
 
 
+def number_of(column: str) -> str:
+    """SQL of the same, of a column of instants in a session whose zone is UTC."""
+    return f"(year({column}) * {_YEAR} + month({column}) - 1)"
+
+
 def condition(column: str, months: Iterable[int]) -> str:
     """SQL that holds for the rows of these months alone; neighbours share one pair of bounds.
 

@@ -73,6 +73,21 @@ class Publication:
             raise Unfit([Fault("a snapshot is not of a run", LOADED_OBJECTS, 1, [PUBLISHING])])
         return run
 
+    def finish_announced(self, say: Callable[[str], None]) -> str | None:
+        """Finish the run that died after its announcement, if there is one; returns its name.
+
+        Args:
+            say: is told of it.
+
+        Raises:
+            Unfit: see `finish`.
+        """
+        run = self.unfinished()
+        if run is not None:
+            say(f"{run} was announced and not finished: finishing it")
+            self.finish(run)
+        return run
+
     def finish(self, run: str) -> None:
         """Carry out what was announced; harmless where it is done in part or whole.
 

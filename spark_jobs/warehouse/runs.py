@@ -11,6 +11,20 @@ _NAME = re.compile(r"(\d{9})-(\d{8}T\d{6}Z)-[0-9a-f]{8}")
 _TIME = "%Y%m%dT%H%M%SZ"
 
 
+def is_name(text: str) -> bool:
+    """Whether it is a run's name."""
+    return _NAME.fullmatch(text) is not None
+
+
+def sequence(run: str) -> int:
+    """A run's number, which an export of all rows shares with the run that it shows; the first one is 1.
+
+    Raises:
+        ValueError: it is no run's name.
+    """
+    return _parts(run)[0]
+
+
 def name(last: str | None, began: datetime, mark: str) -> str:
     """Name the run that comes after another one.
 
@@ -22,8 +36,8 @@ def name(last: str | None, began: datetime, mark: str) -> str:
     Raises:
         ValueError: `last` is no run's name.
     """
-    sequence = 1 if last is None else _parts(last)[0] + 1
-    return f"{sequence:09}-{began.strftime(_TIME)}-{mark}"
+    number = 1 if last is None else sequence(last) + 1
+    return f"{number:09}-{began.strftime(_TIME)}-{mark}"
 
 
 def again(run: str, at: datetime, mark: str) -> str:
@@ -36,7 +50,7 @@ def again(run: str, at: datetime, mark: str) -> str:
     Raises:
         ValueError: `run` is no run's name.
     """
-    return f"{_parts(run)[0]:09}-{at.strftime(_TIME)}-{mark}"
+    return f"{sequence(run):09}-{at.strftime(_TIME)}-{mark}"
 
 
 def began(run: str) -> datetime:
@@ -56,7 +70,7 @@ def branch(run: str) -> str:
 def of_branch(branch: str) -> str | None:
     """The run whose branch it is; None of any other branch."""
     run = branch.removeprefix(AUDIT)
-    return run if run != branch and _NAME.fullmatch(run) else None
+    return run if run != branch and is_name(run) else None
 
 
 def _parts(run: str) -> tuple[int, str]:

@@ -17,7 +17,8 @@ from contracts import catalog
 from services.kernel.adapters.dynamodb import DynamoDB
 from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.adapters.s3 import S3
-from services.kernel.provision import bucket_name, provision
+from services.kernel.core.names import bucket_name
+from services.kernel.provision import provision
 from tests.component.order_path import SHARDS, OrderPath
 from tests.engines import Engines
 

@@ -14,7 +14,8 @@ from services.kernel.adapters.dynamodb import DynamoDB
 from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.adapters.opensearch import OpenSearch
 from services.kernel.core.errors import Retryable
-from services.kernel.provision import lease_table, provision, remove
+from services.kernel.core.names import lease_table
+from services.kernel.provision import provision, remove
 from services.kernel.streams.aggregation import Member, aggregate
 from services.kernel.streams.lease_table import LeaseTable
 from services.kernel.streams.records import Stored

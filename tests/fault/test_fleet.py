@@ -91,7 +91,8 @@ async def _freeze_past_its_lease(stage: Stage, workers: list[ServiceProcess], ap
     frozen, others = workers[-1], workers[:-1]
     held = apart.add(faults.Delay(600_000, 600_000), faults.INSERTS, resource="order_history")
     held_leases = apart.add(faults.Delay(600_000, 600_000), "UpdateItem", resource="leases-dynamodb_writer")
-    await until(lambda: held.hits >= 3 and held_leases.hits >= 1, 20, "its writes are under way")
+    # One write, not several: after two deaths a shard is read with care, which is one record at a time.
+    await until(lambda: held.hits >= 1 and held_leases.hits >= 1, 20, "its writes are under way")
     frozen.pause()
     begun = stage.ledger.acknowledged - await stage.stored_orders()
     assert begun

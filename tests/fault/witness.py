@@ -18,8 +18,8 @@ from pathlib import Path
 from services.kernel.adapters.dynamodb import DynamoDB
 from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.core.lifecycle import Lifecycle, run
+from services.kernel.core.names import lease_table, physical_name
 from services.kernel.core.settings import ServiceSettings, setting
-from services.kernel.provision import lease_table, physical_name
 from services.kernel.streams.group import ConsumerGroup
 from services.kernel.streams.group_metrics import GroupMetrics
 from services.kernel.streams.group_settings import GroupSettings

@@ -17,7 +17,8 @@ from contracts.catalog import Catalog
 from services.kernel.adapters.dynamodb import DynamoDB
 from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.core.errors import TimedOut, Unavailable
-from services.kernel.provision import Provisioned, lease_table, lease_tables, provision, remove
+from services.kernel.core.names import lease_table
+from services.kernel.provision import Provisioned, lease_tables, provision, remove
 from tests.engines import Engines, local_environment
 from tests.memory.dynamodb import MemoryDynamoDB
 from tests.memory.kinesis import MemoryKinesis

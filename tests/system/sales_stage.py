@@ -16,7 +16,7 @@ from deploy.local import environment, job, line_tables, lines_compare, processes
 from deploy.local.figures import LineFacts
 from deploy.local.job import Ran
 from deploy.local.lines_compare import LineReport
-from services.kernel.provision import bucket_name
+from services.kernel.core.names import bucket_name, database_name
 from tests.component.lake_path import LakePath, Line
 from tests.component.order_path import until
 from tests.engines import Engines, local_environment
@@ -52,7 +52,7 @@ class SalesStage:
     @property
     def database(self) -> str:
         """The lake's database in the Glue Data Catalog, and the warehouse's schema."""
-        return f"{self.path.namespace}_sales".replace("-", "_")
+        return database_name(self.path.namespace)
 
     async def start(self, name: str, **settings: str) -> ServiceProcess:
         """Start a service and wait until it is ready."""

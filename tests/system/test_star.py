@@ -13,7 +13,7 @@ from psycopg import sql
 
 from contracts import catalog
 from spark_jobs.warehouse import digest, export
-from tests import spark, star_reference
+from tests import landing_objects, spark, star_reference
 from tests.star_reference import Row
 
 # One session of Spark does most of the work, on a machine that may be busy.
@@ -27,29 +27,16 @@ _numbers = iter(range(1, 1_000_000))
 def line(order_id: str, line_id: str = "1", **values: Any) -> Row:
     """A line of an order; later ones have later positions."""
     at = values.pop("at", "2011-01-04T10:00:00.000Z")
-    return {
-        "source": "shop",
-        "order_id": order_id,
-        "line_id": line_id,
-        "event_id": "0" * 32,
-        "kind": "sale",
+    usual = {
         "customer_id": None,
         "country": "France",
-        "currency": "GBP",
-        "order_ordered_at": at,
-        "ordered_at": at,
-        "ingested_at": at,
         "stock_code": "A",
         "description": "LANTERN",
-        "quantity": 1,
         "unit_price": "2.5500",
-        "arrived_at": at,
-        "shard_id": "shardId-000000000000",
-        "sequence_number": f"{next(_numbers):056}",
-        "sub_sequence": 0,
-        "unknown": None,
-        **values,
+        "order_ordered_at": at,
+        **dict.fromkeys(("ordered_at", "ingested_at", "arrived_at"), at),
     }
+    return landing_objects.row(line_id, next(_numbers), order_id=order_id, **{**usual, **values})
 
 
 def rules() -> list[Row]:

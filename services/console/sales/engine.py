@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from services.console.settings import Settings
+from services.kernel.core.names import bucket_name, database_name
 from services.kernel.core.questions import QuestionEngine
 
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[QuestionEngine]:
     """Open the engine for the length of a `with`; the lake need not be there for it."""
-    database = f"{settings.namespace}_sales".replace("-", "_")
+    database = database_name(settings.namespace)
     if settings.question_engine == "athena":
         from services.kernel.adapters.athena import Athena
 
@@ -26,7 +27,7 @@ async def opened(settings: Settings) -> AsyncIterator[QuestionEngine]:
 
     place = Place(
         database=database,
-        warehouse=f"s3://{settings.namespace}-lake/warehouse/",
+        warehouse=f"s3://{bucket_name(settings.namespace)}/warehouse/",
         region=settings.region,
         glue_endpoint=settings.glue_endpoint,
         s3_endpoint=settings.s3_endpoint,

@@ -22,8 +22,8 @@ from services.kernel.core.errors import (
     Refused,
     Retryable,
 )
+from services.kernel.core.names import bucket_name
 from services.kernel.core.settings import load
-from services.kernel.provision import bucket_name
 from services.kernel.streams.printing import Shown
 from spark_jobs.warehouse.redshift import dialects
 from spark_jobs.warehouse.redshift.files import Files

@@ -9,14 +9,13 @@ from typing import TypeVar
 
 from services.kernel.adapters.s3 import S3
 from services.kernel.core.retry import Retry
-from spark_jobs.warehouse import export
+from spark_jobs.warehouse import export, runs
 from spark_jobs.warehouse.export import Export, Unreadable
-from spark_jobs.warehouse.redshift.plan import RUN, DataAtFault
+from spark_jobs.warehouse.redshift.plan import DataAtFault
 
 T = TypeVar("T")
 _MAX_DOCUMENT_BYTES = 1024 * 1024
 _PATIENCE_S = 10.0
-_DOCUMENT = re.compile(rf"{export.PREFIX}([^/]+)/{re.escape(export.DOCUMENT)}")
 _KEY = re.compile(r"[A-Za-z0-9/_.=-]+")
 """What a prefix may be made of, for it stands in SQL."""
 
@@ -41,8 +40,7 @@ async def behind(s3: S3, bucket: str, loaded: str | None) -> list[Export]:
     async def keys() -> list[str]:
         return [one.key async for one in s3.list(bucket, export.PREFIX, after)]
 
-    found = [match[1] for key in await patient(keys) if (match := _DOCUMENT.fullmatch(key))]
-    return [await read(s3, bucket, run) for run in sorted(found)]
+    return [await read(s3, bucket, run) for run in export.documented(await patient(keys))]
 
 
 async def read(s3: S3, bucket: str, run: str) -> Export:
@@ -62,7 +60,7 @@ async def read(s3: S3, bucket: str, run: str) -> Export:
         raise DataAtFault(f"{key}: {error}", key=key) from error
     ours = export.prefix(run)
     prefixes = [one.prefix for one in found.tables.values()]
-    if found.run != run or not RUN.fullmatch(run):
+    if found.run != run or not runs.is_name(run):
         raise DataAtFault(f"{key}: the document of {found.run!r} at {run!r}", key=key)
     if not all(one.startswith(ours) and one.endswith("/") and _KEY.fullmatch(one) for one in prefixes):
         raise DataAtFault(f"{key}: a table's files lie outside the export", key=key)

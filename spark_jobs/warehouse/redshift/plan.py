@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.kernel.core.errors import CadabraError
+from spark_jobs.warehouse import runs
 from spark_jobs.warehouse.export import Export
-
-RUN = re.compile(r"(\d{9})-\d{8}T\d{6}Z-[0-9a-f]{8}")
-"""Name of a run: its sequence number, when it began, and chance."""
 
 
 class DataAtFault(CadabraError):
@@ -39,17 +36,17 @@ class Plan:
 
 
 def sequence(run: str | None) -> int:
-    """A run's number, which an export of all rows shares with the run that it shows; 0 before the first.
+    """A run's number; 0 before the first.
 
     Raises:
         DataAtFault: it is no run's name.
     """
     if run is None:
         return 0
-    match = RUN.fullmatch(run)
-    if match is None:
-        raise DataAtFault(f"{run!r} is not the name of a run", run=run)
-    return int(match[1])
+    try:
+        return runs.sequence(run)
+    except ValueError as error:
+        raise DataAtFault(f"{run!r} is not the name of a run", run=run) from error
 
 
 def choose(loaded: str | None, exports: Sequence[Export]) -> Plan:

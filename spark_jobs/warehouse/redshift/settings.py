@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.kernel.core.errors import Misconfigured
+from services.kernel.core.names import database_name
 from services.kernel.core.settings import S3Settings, setting
 
 _ARN = r"arn:aws[a-z-]*:{}:.+"
@@ -77,4 +78,4 @@ class Settings(S3Settings):
     @property
     def schema(self) -> str:
         """The schema of the warehouse's tables: one database may hold several namespaces."""
-        return f"{self.namespace}_sales".replace("-", "_")
+        return database_name(self.namespace)

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as f
 
+from spark_jobs.warehouse import months
 from spark_jobs.warehouse.lake import Lake
 from spark_jobs.warehouse.star import keys
 
@@ -114,24 +115,20 @@ def write(lake: Lake, rows: DataFrame, held: Collection[int]) -> None:
         rows.writeTo(lake.name(TABLE)).option("distribution-mode", "hash").append()
         return
     rows.createOrReplaceTempView("facts_to_write")
-    ranges = [f"(t.ordered_at >= {_begin(one)} AND t.ordered_at < {_begin(one + 1)})" for one in held]
     same = " AND ".join(f"t.{name} = s.{name}" for name in IDENTITY)
     lake.spark.sql(
         f"MERGE INTO {lake.name(TABLE)} AS t USING facts_to_write AS s\n"
-        f"ON {same} AND ({' OR '.join(ranges)})\n"
+        f"ON {same} AND {months.condition('t.ordered_at', held)}\n"
         "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
     )
 
 
-def months(facts: DataFrame) -> list[int]:
-    """The months that these facts lie in, in order, each counted from the year 0."""
-    return sorted(row.month for row in facts.select(_month().alias("month")).distinct().collect())
+def months_of(facts: DataFrame) -> list[int]:
+    """The months that these facts lie in, in order, as `months` numbers them."""
+    # A number needs no zone on its way to the driver.
+    found = facts.select(_month().alias("month")).distinct().collect()
+    return sorted(row.month for row in found)
 
 
 def _month() -> Column:
-    # A number needs no zone on its way to the driver.
-    return f.year("ordered_at") * 12 + f.month("ordered_at") - 1
-
-
-def _begin(month: int) -> str:
-    return f"TIMESTAMP '{month // 12:04}-{month % 12 + 1:02}-01 00:00:00'"
+    return f.expr(months.number_of("ordered_at"))

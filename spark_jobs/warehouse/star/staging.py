@@ -48,7 +48,7 @@ def stage(lake: Lake, changed: DataFrame, run: str) -> dict[str, Staged]:
     """
     old_facts = lake.read(facts.TABLE)
     given_up = facts.of_identities(old_facts, changed).cache()
-    held = set(facts.months(given_up)) if old_facts.count() else set()
+    held = set(facts.months_of(given_up)) if old_facts.count() else set()
     old = {name: lake.read(f"sales.{name}").cache() for name in KEYS}
     new = _dimensions(lake, old, changed, given_up if held else None)
     staged = _compared(old, new)
@@ -62,7 +62,7 @@ def stage(lake: Lake, changed: DataFrame, run: str) -> dict[str, Staged]:
         moved = facts.rekeyed(old_facts, shrunk, new["dim_customer"])
         moved = moved.join(changed, list(facts.IDENTITY), "left_anti").select(*facts.COLUMNS).cache()
         cached.append(moved)
-        held |= set(facts.months(moved))
+        held |= set(facts.months_of(moved))
         rows = rows.unionByName(moved)
     # What is written to the table is what the export holds; from here on nothing asks for the rows as they were.
     kept = exported.write(lake, run, facts.NAME, rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import random
 import subprocess
@@ -283,8 +284,14 @@ async def test_two_workers_share_a_folder_and_one_is_killed(shop: Shop) -> None:
         items = [await shop.position(name) for name in names]
         return Counter(item["lease_owner"]["S"].rpartition("-")[0] for item in items if "lease_owner" in item)
 
+    grown = itertools.count(100)
+
     async def shared() -> bool:
-        # Which files, and whether a file that was read to its end is held at all, is the workers' own business.
+        # Which files, and whether a file that was read to its end is held at all, is the workers' own business: they
+        # grow, so that a worker that came late finds work too.
+        k = next(grown)
+        for n, name in enumerate(names):
+            shop.append(name, order_line(n, k))
         return len(await owners()) == len(workers)
 
     await until(shared, "each worker holds files")
