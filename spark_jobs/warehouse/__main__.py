@@ -12,14 +12,14 @@ from typing import Any
 from services.kernel.core import settings
 from services.kernel.core.errors import CadabraError, Misconfigured, MissingResource, Retryable
 from spark_jobs import runtime
+from spark_jobs.objects import Objects
+from spark_jobs.progress import Progress
 from spark_jobs.warehouse.check import check
 from spark_jobs.warehouse.errors import Unfit, translated
 from spark_jobs.warehouse.handing_over import export_whole
 from spark_jobs.warehouse.lake import Lake
 from spark_jobs.warehouse.load import load
 from spark_jobs.warehouse.maintenance import maintain
-from spark_jobs.warehouse.objects import Objects
-from spark_jobs.warehouse.progress import Progress
 from spark_jobs.warehouse.settings import WarehouseSettings
 
 _EXIT_CODES: Sequence[tuple[type[CadabraError], int]] = (

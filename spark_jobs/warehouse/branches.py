@@ -8,7 +8,7 @@ from typing import Any
 from pyspark.errors import IllegalArgumentException
 
 from services.kernel.core.errors import Unavailable
-from spark_jobs.warehouse.errors import java_classes
+from spark_jobs.java_errors import java_classes
 from spark_jobs.warehouse.lake import Lake
 
 MAIN = "main"

@@ -6,13 +6,13 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
+from spark_jobs.objects import Objects
+from spark_jobs.progress import Progress
 from spark_jobs.warehouse import arrivals, line_audit, star
 from spark_jobs.warehouse.arrivals import Arrival
 from spark_jobs.warehouse.audit import Fault
 from spark_jobs.warehouse.errors import Unfit
 from spark_jobs.warehouse.lake import LOADED_OBJECTS, ORDER_LINES, STAR, Lake
-from spark_jobs.warehouse.objects import Objects
-from spark_jobs.warehouse.progress import Progress
 from spark_jobs.warehouse.publication import Publication
 
 

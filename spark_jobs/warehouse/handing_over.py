@@ -8,11 +8,11 @@ from typing import Any
 
 from pyspark.sql import functions as f
 
+from spark_jobs.objects import Objects
+from spark_jobs.progress import Progress
 from spark_jobs.warehouse import export, runs, star
 from spark_jobs.warehouse.errors import Overtaken
 from spark_jobs.warehouse.lake import LOADED_OBJECTS, Lake
-from spark_jobs.warehouse.objects import Objects
-from spark_jobs.warehouse.progress import Progress
 from spark_jobs.warehouse.publication import PUBLISHING, Publication
 
 

@@ -12,6 +12,8 @@ from typing import Any
 from pyspark.sql import DataFrame
 
 from spark_jobs import runtime
+from spark_jobs.objects import Objects
+from spark_jobs.progress import Progress
 from spark_jobs.warehouse import arrivals, export, landing, line_audit, merge, runs, star
 from spark_jobs.warehouse.arrivals import Arrival, Content
 from spark_jobs.warehouse.branches import MAIN
@@ -19,8 +21,6 @@ from spark_jobs.warehouse.errors import Overtaken, Unfit, translated
 from spark_jobs.warehouse.lake import LOADED_OBJECTS, ORDER_LINES, Lake
 from spark_jobs.warehouse.line_audit import Totals
 from spark_jobs.warehouse.merge import Changes
-from spark_jobs.warehouse.objects import Objects
-from spark_jobs.warehouse.progress import Progress
 from spark_jobs.warehouse.publication import RUN, Publication, staged_key
 
 

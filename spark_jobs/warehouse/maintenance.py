@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from spark_jobs import tables
+from spark_jobs.objects import Objects
 from spark_jobs.options import CATALOG
+from spark_jobs.progress import Progress
 from spark_jobs.warehouse import export, runs
 from spark_jobs.warehouse.branches import MAIN
 from spark_jobs.warehouse.lake import LOADED_OBJECTS, Lake
-from spark_jobs.warehouse.objects import Objects
-from spark_jobs.warehouse.progress import Progress
 from spark_jobs.warehouse.publication import PUBLISHING, TABLES, Publication
 from spark_jobs.warehouse.settings import WarehouseSettings
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from spark_jobs.objects import Objects
 from spark_jobs.warehouse import export, runs
 from spark_jobs.warehouse.audit import Fault
 from spark_jobs.warehouse.branches import MAIN, Branches, NotAhead
 from spark_jobs.warehouse.errors import Overtaken, Unfit
 from spark_jobs.warehouse.lake import LOADED_OBJECTS, ORDER_LINES, STAR, Lake
-from spark_jobs.warehouse.objects import Objects
 
 PUBLISHING = "publishing"
 RUN = "cadabra.run"

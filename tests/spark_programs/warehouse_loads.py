@@ -20,6 +20,8 @@ from typing import Any
 from services.kernel.adapters.s3 import S3
 from services.kernel.core import settings
 from spark_jobs import runtime
+from spark_jobs.objects import Objects
+from spark_jobs.progress import Progress
 from spark_jobs.warehouse import export, merge
 from spark_jobs.warehouse.check import check
 from spark_jobs.warehouse.errors import Overtaken, Unfit, translated
@@ -28,8 +30,6 @@ from spark_jobs.warehouse.lake import LOADED_OBJECTS, ORDER_LINES, STAR, Lake
 from spark_jobs.warehouse.load import Load, load
 from spark_jobs.warehouse.maintenance import maintain
 from spark_jobs.warehouse.merge import Changes
-from spark_jobs.warehouse.objects import Objects
-from spark_jobs.warehouse.progress import Progress
 from spark_jobs.warehouse.publication import TABLES, Publication
 from spark_jobs.warehouse.settings import WarehouseSettings
 

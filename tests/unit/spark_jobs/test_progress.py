@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spark_jobs.warehouse.progress import Progress
+from spark_jobs.progress import Progress
 
 
 def test_phases_are_told_and_timed() -> None:

@@ -1,0 +1,1 @@
+"""Which article for whom: pure NumPy over blocks of customers, without Spark."""
