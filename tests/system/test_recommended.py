@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import uuid
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-from deploy.local import recommend
-from deploy.local.layout import ROOT
 from tests.fault.waiting import until
 from tests.system.conftest import DEMO_TIMEOUT_S, Platform
 
@@ -67,14 +61,3 @@ async def test_whoever_is_not_known_sees_what_is_popular(
 ) -> None:
     shown = await recommended(platform, http, "for_you", "never-seen")
     assert (len(shown["items"]), shown["fallback"]) == (50, "everywhere")
-
-
-def release(platform: Platform, folder: Path, *arguments: str) -> dict[str, Any]:
-    """What a command of the release answers."""
-    command = [sys.executable, "-m", "spark_jobs.recommendations.release", *arguments, "--json"]
-    environment = recommend.settings(platform.target, folder)
-    ran = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120
-    )
-    assert ran.returncode == 0, ran.stderr
-    return dict(json.loads(ran.stdout))
