@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 LOCAL := $(PYTHON) -m deploy.local
 SETUP := @deploy/local/prerequisites.sh && PYTHONDONTWRITEBYTECODE=1 python3.11 -m deploy.local.setup
 
-.PHONY: help setup ready up down status logs token demo warehouse backtest query report test bench-consumer bench-logs bench-warehouse mutants check format lock clean spark-package flink-package
+.PHONY: help setup ready up down status logs token demo warehouse recommend evaluate backtest query report test bench-consumer bench-logs bench-warehouse bench-recommendations mutants check format lock clean spark-package flink-package
 
 help: ## list the commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,12 @@ demo: ready ## send the real data through the platform, compare every line, prin
 warehouse: ready ## load what has landed into lake and warehouse, compare every line (MAINTAIN=1 tidies up after, JSON=1)
 	@$(LOCAL) warehouse $(if $(MAINTAIN),--maintain) $(if $(JSON),--json)
 
+recommend: ready ## train on the lake, judge, put into service; the same lake gives the same lists (FORCE=1, JSON=1)
+	@$(LOCAL) recommend $(if $(FORCE),--force) $(if $(JSON),--json)
+
+evaluate: ready ## recommendations beside popularity, kNN, course ALS and `implicit`: table, report with a picture (CUTOFFS=, JSON=1)
+	@$(LOCAL) evaluate $(if $(CUTOFFS),--cutoffs $(CUTOFFS)) $(if $(JSON),--json)
+
 backtest: ready ## the order-rate alarm over a recorded year with hidden surges and drops; curve, goals, picture (SEED=n)
 	@mkdir -p .local/backtest
 	@$(PYTHON) -m flink_jobs.order_rate_alarm backtest --orders data/online_retail.csv.xz \
@@ -67,6 +73,9 @@ bench-logs: ready ## our log parser beside GoAccess, Bento and Python libraries:
 
 bench-warehouse: ready ## the warehouse's load beside DuckDB and Polars: seconds, memory, growth (QUICK=1, JSON=1)
 	@$(PYTHON) -m bench.warehouse $(if $(QUICK),--quick) $(if $(JSON),--json)
+
+bench-recommendations: ready ## our fit and publishing beside `implicit`, growth of time and memory with customers (QUICK=1, JSON=1)
+	@$(PYTHON) -m bench.recommendations $(if $(QUICK),--quick) $(if $(JSON),--json)
 
 spark-package: ready ## the archive of the Spark jobs for EMR Serverless, and what a job run is told
 	@$(PYTHON) -m deploy.local.spark_package

@@ -19,6 +19,8 @@ PROGRAMS = {
     "replay": "send the real data, at full speed or n times real time",
     "verify": "compare what is stored with what was sent",
     "warehouse": "load what has landed into lake and warehouse, compare every line",
+    "recommend": "train recommendations on the lake, judge them, put them into service",
+    "evaluate": "recommendations beside what others would use, at several cut-off dates",
     "console": "a command of the console over what runs: query, weekly-report, report",
 }
 

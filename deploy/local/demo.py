@@ -15,7 +15,15 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from deploy.local import control, demo_alarms, demo_logs, demo_orders, demo_warehouse, processes
+from deploy.local import (
+    control,
+    demo_alarms,
+    demo_logs,
+    demo_orders,
+    demo_recommendations,
+    demo_warehouse,
+    processes,
+)
 from deploy.local.layout import Layout
 from deploy.local.section import Context, Section
 from deploy.local.state import RunState
@@ -26,6 +34,7 @@ SECTIONS: dict[str, Callable[[Context], Coroutine[Any, Any, Section]]] = {
     "orders": demo_orders.run,
     "logs": demo_logs.run,
     "warehouse": demo_warehouse.run,
+    "recommendations": demo_recommendations.run,
 }
 """What the demonstration shows, in order; `--only` chooses one."""
 
@@ -87,7 +96,8 @@ def run(names: list[str], say: Callable[[str], None]) -> Demo:
     target = start_fresh(say)
     demo = Demo(start_s=time.monotonic() - started)
     for name in names:
-        demo.sections.append(asyncio.run(SECTIONS[name](Context(target, say))))
+        before = frozenset(section.name for section in demo.sections)
+        demo.sections.append(asyncio.run(SECTIONS[name](Context(target, say, before))))
     demo.memory = peak_memory(target.layout)
     demo.elapsed_s = time.monotonic() - started
     return demo
@@ -109,6 +119,7 @@ def show(demo: Demo, target: Target, say: Callable[[str], None]) -> None:
     )
     say(f"  order_ingest  {target.order_ingest}/v1/orders")
     say(f"  storefront    {target.storefront}/v1/customers/17850/orders")
+    say(f"                {target.storefront}/v1/customers/17850/recommendations")
     say("  a token       make token ROLE=customer SUBJECT=17850")
     say("\nOK: nothing differs" if demo.ok else "\nFAILED: see the differences above")
 

@@ -31,15 +31,20 @@ async def run(context: Context) -> Section:
     """Loads, compares and asks; on a platform that nothing was sent to yet the real data is sent first."""
     target, say = context.target, context.say
     with Ledger(target.ledger_file, target.run_id) as ledger:
-        if not ledger.sources():
-            say("Replay: the last week of invoices as order files, all before by HTTP.")
-            replayed = await replay.run(target, ledger, out=sys.stderr)
-            await drain.until_drained(target, replayed.orders)
+        await ensure_sent(context, ledger)
         done = await warehouse.refresh(target, ledger, say)
     section = _section(done)
     if section.ok:
         section.notes += ["", *await asyncio.to_thread(ask, target)]
     return section
+
+
+async def ensure_sent(context: Context, ledger: Ledger) -> None:
+    """Sends the real data, and waits until the order store has it, where nothing was sent to this platform yet."""
+    if not ledger.sources():
+        context.say("Replay: the last week of invoices as order files, all before by HTTP.")
+        replayed = await replay.run(context.target, ledger, out=sys.stderr)
+        await drain.until_drained(context.target, replayed.orders)
 
 
 def ask(target: Target) -> list[str]:

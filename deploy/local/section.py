@@ -11,10 +11,15 @@ from deploy.local.target import Target
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a section is given: the platform, fresh and up, and a way to tell people what goes on."""
+    """What a section is given: the platform, fresh and up, and a way to tell people what goes on.
+
+    Args:
+        before: names of the sections that this platform has seen already.
+    """
 
     target: Target
     say: Callable[[str], None]
+    before: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)

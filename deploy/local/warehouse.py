@@ -90,11 +90,7 @@ async def refresh(
         Stuck: the lake's writer makes no progress.
         NotInPlace: Spark is not on this machine.
     """
-    done = Refreshed()
-    say("Waiting until the lake's writer has landed everything.")
-    done.waited_s = await drain.until_drained(
-        target, ledger.counts()["orders_acknowledged"], look_at=drain.look_at_lake
-    )
+    done = Refreshed(await _landed(target, ledger, say))
     with tempfile.TemporaryDirectory(dir=target.layout.folder) as folder:
         for name, command in commands(maintain).items():
             say(f"{SENTENCES[name]}: python -m {' '.join(command[2:])}".capitalize())
@@ -107,6 +103,25 @@ async def refresh(
     done.report = await compare(target, ledger)
     done.compared_s = time.monotonic() - started
     return done
+
+
+async def load(target: Target, ledger: Ledger, say: Callable[[str], None]) -> Ran:
+    """Waits until everything has landed, and loads the lake alone.
+
+    Raises:
+        Stuck, NotInPlace: as `refresh`.
+    """
+    await _landed(target, ledger, say)
+    with tempfile.TemporaryDirectory(dir=target.layout.folder) as folder:
+        return await job.run(LOAD, commands(False)[LOAD], settings(target, Path(folder)), say)
+
+
+async def _landed(target: Target, ledger: Ledger, say: Callable[[str], None]) -> float:
+    """Waits until everything that was acknowledged is in the landing; how long, in seconds."""
+    say("Waiting until the lake's writer has landed everything.")
+    return await drain.until_drained(
+        target, ledger.counts()["orders_acknowledged"], look_at=drain.look_at_lake
+    )
 
 
 def commands(maintain: bool) -> dict[str, list[str]]:

@@ -116,6 +116,35 @@ def test_lake_and_warehouse_have_the_same_star(platform: Platform) -> None:
     assert report["rows"]["dim_date"] >= 374
 
 
+def test_recommendations_beat_popularity_on_weeks_that_nobody_was_trained_on(platform: Platform) -> None:
+    jobs = platform.result["sections"]["recommendations"]["jobs"]
+    trained = jobs["train"]["result"]
+    for name, chosen in trained["choice"]["lists"].items():
+        candidates = chosen["candidates"]
+        best = max(one["ndcg"] for yardstick, one in candidates.items() if yardstick.startswith("popularity_"))
+        least = best if name == "popular" else 1.5 * best
+        assert candidates[chosen["winner"]]["ndcg"] >= least, name
+    # The customers of the data whose purchases are not all cancelled or bookings; every article on sale.
+    assert 4_250 <= trained["subjects"]["customer"] <= 4_372
+    assert 3_500 <= trained["subjects"]["product"] <= 4_070
+    assert trained["subjects"]["country"] == 38
+
+
+def test_a_customer_sees_four_lists_with_names_and_reasons(platform: Platform) -> None:
+    lists = platform.result["sections"]["recommendations"]["lists"]
+    assert list(lists) == ["you_may_like", "buy_again", "also_bought", "popular"]
+    for name, shown in lists.items():
+        assert len(shown["items"]) == 5, name
+        assert all(item["stock_code"] and item["text"] for item in shown["items"])
+        assert sum(bool(item["description"]) for item in shown["items"]) >= 4
+        assert (shown["fallback"], shown["degraded"]) == (None, [])
+    bought = {line.stock_code for line in retail.lines() if line.customer_id == "14911"}
+    assert bought.isdisjoint(item["stock_code"] for item in lists["you_may_like"]["items"])
+    assert bought.issuperset(item["stock_code"] for item in lists["buy_again"]["items"])
+    assert {item["reason"]["stock_code"] for item in lists["you_may_like"]["items"]} <= bought
+    assert len({shown["version"] for shown in lists.values()}) == 1
+
+
 def test_the_load_again_finds_nothing_new(platform: Platform) -> None:
     again = platform.command("warehouse", "--json")
 
