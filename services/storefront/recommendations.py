@@ -102,7 +102,7 @@ class Recommendations:
             draft = await self._drafted(
                 lambda draft: self._personal(draft, customer_id, PARTS_OF[name], limit, country)
             )
-        return self._answer(draft, name, customer_id=customer_id)
+        return self._answer(draft, name, customer_id=customer_id, country=draft.country)
 
     async def also_bought(self, stock_code: str, limit: int) -> bytes:
         """What is bought together with a product; of a product that has no such list what is popular."""
