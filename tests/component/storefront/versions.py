@@ -17,7 +17,12 @@ Article = codec.RecommendedArticle
 
 def an_article(stock_code: str, score: float = 0.5, **fields: Any) -> Article:
     """One article of a list; its text is its number unless it is given."""
-    filled = {"times": None, "last_on": None, "because": None, "because_description": None} | fields
+    filled: dict[str, Any] = {
+        "times": None,
+        "last_on": None,
+        "because": None,
+        "because_description": None,
+    } | fields
     return Article(stock_code=stock_code, score=score, **({"description": f"THE {stock_code}"} | filled))
 
 
