@@ -105,10 +105,15 @@ class PointerReader:
         """The version in service, looked at again where the last look is too old."""
         if self._clock() - self._looked_at < self._max_age_s:
             return self._known
-        return await self.again()
+        return await self._one_look()
 
     async def again(self) -> Known:
-        """Look now; who asks while somebody looks waits for that look."""
+        """The version in service as a look finds it that begins after this call; one look serves all who wait."""
+        if self._look is not None and not self._look.done():
+            await asyncio.shield(self._look)
+        return await self._one_look()
+
+    async def _one_look(self) -> Known:
         if self._look is None or self._look.done():
             self._look = asyncio.create_task(self._looked())
         # A caller that goes away must not take the look of the others with it.

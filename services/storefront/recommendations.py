@@ -23,7 +23,7 @@ from services.storefront.fallback import (
 )
 from services.storefront.memory import Memory
 from services.storefront.metrics import StorefrontMetrics
-from services.storefront.pointer import InService, PointerReader
+from services.storefront.pointer import InService, Known, PointerReader
 from services.storefront.reasons import Reason, reason
 from services.storefront.records import RecordReader
 from services.storefront.since import Since
@@ -36,6 +36,9 @@ PARTS_OF = {
     POPULAR: (),
 }
 """The lists that a customer is shown, and the lists of the customer's record that each is made of."""
+
+MAX_DRAFTS = 3
+"""So many versions are tried in one request where one after another goes out of service and is removed."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -125,23 +128,22 @@ class Recommendations:
         return self._answer(draft, POPULAR, country=country)
 
     async def _drafted(self, build: _Build) -> _Draft:
-        """Build an answer of the version in service; once more where it went out of service under our hands."""
+        """Build an answer of the version in service; again where it went out of service under our hands."""
         known = await self._pointers.current()
-        if known.service is None:
-            raise NoRecommendations("no version is in service")
-        draft = _Draft(known.service, set() if known.certain else {"recommendations"})
-        await build(draft)
-        if not draft.missing:
-            return draft
-        newer = await self._pointers.again()
-        if newer.service is None or not newer.certain:
-            draft.degraded.add("recommendations")
-            return draft
-        if newer.service.version != draft.service.version:
-            draft = _Draft(newer.service, set())
+        for _ in range(MAX_DRAFTS):
+            draft = _draft(known)
             await build(draft)
-        for subject in draft.missing:
-            self._memory.keep_missing(draft.service.version, subject)
+            if not draft.missing:
+                return draft
+            known = await self._pointers.again()
+            if not known.certain or known.service is None:
+                break
+            if known.service.version == draft.service.version:
+                for subject in draft.missing:
+                    self._memory.keep_missing(draft.service.version, subject)
+                return draft
+        # Nobody can say whether the version has no such record, or has it no more.
+        draft.degraded.add("recommendations")
         return draft
 
     async def _personal(
@@ -233,6 +235,12 @@ class Recommendations:
             self._metrics.left_out.inc(draft.left_out)
         if stood_in is None and name != POPULAR:
             self._metrics.filled_up.inc(sum(shown.origin != OWN for shown in draft.shown))
+
+
+def _draft(known: Known) -> _Draft:
+    if known.service is None:
+        raise NoRecommendations("no version is in service")
+    return _Draft(known.service, set() if known.certain else {"recommendations"})
 
 
 def _item(shown: Shown, country: str | None) -> Item:

@@ -55,6 +55,6 @@ class Settings(ServiceSettings):
         "CADABRA_RECOMMENDATIONS_CACHE_BYTES",
         default=16 * 1024 * 1024,
         minimum=0,
-        maximum=1024 * 1024 * 1024,
-        help="bytes of products' and countries' records kept in memory, as they are stored; decoded about 5 times that",
+        maximum=1_000_000_000,
+        help="bytes of products' and countries' records kept in memory, as they are stored; decoded about twice that",
     )

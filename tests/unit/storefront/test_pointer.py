@@ -95,6 +95,19 @@ async def test_who_comes_while_somebody_looks_waits_for_that_look() -> None:
     assert table.looks == 1
 
 
+async def test_a_second_look_begins_after_it_was_asked_for_and_serves_all_who_wait() -> None:
+    table, clock = Table("1"), Clock()
+    reader = a_reader(table, clock)
+    table.gate.clear()
+    first = asyncio.create_task(reader.current())
+    await asyncio.sleep(0)
+    second = [asyncio.create_task(reader.again()) for _ in range(20)]
+    await asyncio.sleep(0)
+    table.gate.set()
+    await asyncio.gather(first, *second)
+    assert table.looks == 2
+
+
 async def test_what_cannot_be_read_stays_as_it_was_known_and_is_not_asked_for_at_once() -> None:
     table, clock = Table("1"), Clock()
     reader = a_reader(table, clock)

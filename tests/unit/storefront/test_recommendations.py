@@ -261,6 +261,25 @@ async def test_a_version_that_goes_away_under_a_request_is_left_for_the_new_one_
     assert {item["description"] for item in answer["items"]} == {"v2"}
 
 
+async def test_versions_that_go_away_one_after_another_end_in_an_answer_that_says_so(shop: Shop) -> None:
+    flips = 0
+
+    async def flip(subject: str, version: str) -> None:
+        nonlocal flips
+        if subject == "customer:1":
+            flips += 1
+            shop.publish(a_version(f"w{flips}"))
+            shop.expire(version)
+
+    shop.before = flip
+    answer = await shop.customer(limit=6)
+    assert (codes(answer), answer["fallback"]) == ("agpehi", "everywhere")
+    assert answer["degraded"] == ["recommendations"]
+    assert {item["description"] for item in answer["items"]} == {answer["version"]}
+    shop.before = None
+    assert (await shop.customer(limit=6))["fallback"] is None  # nothing of it is remembered
+
+
 async def test_without_the_table_an_answer_is_from_memory_and_says_so(shop: Shop) -> None:
     await shop.popular("France")
 
