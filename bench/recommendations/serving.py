@@ -77,7 +77,7 @@ class Round:
 
 
 class Connections:
-    """Keep-alive connections to one target, one request at a time on each, as many as there need to be up to a bound."""
+    """Keep-alive connections to one target, one request at a time on each, as many as are needed up to a bound."""
 
     def __init__(self, target: Target) -> None:
         self._target = target

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from contracts.recommendations import RecommendedArticle
 
 OWN, COUNTRY, EVERYWHERE = "own", "country", "everywhere"
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """An article that is shown.
 
     Args:
