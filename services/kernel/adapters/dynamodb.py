@@ -5,15 +5,15 @@ An item is `{"name": {"S": "text"}}`, a number `{"N": "12"}`, bytes `{"B": b"...
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from services.kernel.adapters import data_plane as planes
-from services.kernel.adapters import partiql, sdk, transaction
+from services.kernel.adapters import dynamodb_reads, partiql, sdk, transaction
 from services.kernel.adapters.dynamodb_errors import MAX_ITEM_BYTES as MAX_ITEM_BYTES
 from services.kernel.adapters.dynamodb_errors import ConditionFailed as ConditionFailed
 from services.kernel.adapters.dynamodb_errors import translate
@@ -21,6 +21,7 @@ from services.kernel.core.errors import CadabraError, MissingResource, Unavailab
 from services.kernel.core.retry import Retry
 
 Item = dict[str, Any]
+T = TypeVar("T")
 
 # Source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html
 MAX_ITEMS_PER_BATCH_WRITE = 25
@@ -89,7 +90,7 @@ class DynamoDB:
         Args:
             endpoint: URL, None on AWS.
             max_connections: calls in flight at most; further ones wait for a free connection.
-            data_plane: what PutItem and inserts go by: "raw", our own, or "sdk".
+            data_plane: what PutItem, inserts, GetItem and Query go by: "raw", our own, or "sdk".
         """
         async with planes.opened(
             data_plane, "dynamodb", endpoint, region, max_connections, connect_timeout_s, read_timeout_s
@@ -141,8 +142,10 @@ class DynamoDB:
 
     async def get_item(self, table: str, key: Mapping[str, Any], consistent: bool = True) -> Item | None:
         """Read one item by its whole key; None where there is none."""
-        answer = await self._call("get_item", table, Key=key, ConsistentRead=consistent)
-        return answer.get("Item")
+        request = {"TableName": table, "Key": key, "ConsistentRead": consistent}
+        if self._plane is None:
+            return (await self._request("get_item", table, **request)).get("Item")
+        return await _read(self._plane, "GetItem", request, dynamodb_reads.found)
 
     async def update_item(
         self,
@@ -215,18 +218,19 @@ class DynamoDB:
             limit: items at most; a page also ends at 1 MB.
             start_key: `last_key` of the page before.
         """
-        arguments = _given(
+        request = _given(
+            TableName=table,
             KeyConditionExpression=key_condition,
             ExpressionAttributeValues=values,
             ExpressionAttributeNames=names,
             IndexName=index,
             Limit=limit,
             ExclusiveStartKey=start_key,
-        )
-        answer = await self._call(
-            "query", table, ScanIndexForward=forward, ConsistentRead=consistent, **arguments
-        )
-        return Page(answer.get("Items", []), answer.get("LastEvaluatedKey") or None)
+        ) | {"ScanIndexForward": forward, "ConsistentRead": consistent}
+        if self._plane is None:
+            answer = await self._request("query", table, **request)
+            return Page(answer.get("Items", []), answer.get("LastEvaluatedKey") or None)
+        return await _read(self._plane, "Query", request, _page)
 
     async def scan_page(
         self,
@@ -352,6 +356,19 @@ class DynamoDB:
         except sdk.SDK_ERRORS as error:
             raise translate(error, f"{operation} {table}") from error
         return answer
+
+
+async def _read(plane: planes.DataPlane, operation: str, request: Item, read: Callable[[Item], T]) -> T:
+    try:
+        answer = await plane.call(operation, request, dynamodb_reads.answers, dynamodb_reads.MAX_ANSWER_BYTES)
+        return read(answer)
+    except sdk.SDK_ERRORS as error:
+        raise translate(error, f"{operation} {request['TableName']}") from error
+
+
+def _page(answer: Item) -> Page:
+    last_key = dynamodb_reads.item(answer.get("LastEvaluatedKey"))
+    return Page(dynamodb_reads.items(answer.get("Items")), last_key or None)
 
 
 def _write_arguments(

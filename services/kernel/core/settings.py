@@ -237,7 +237,7 @@ class ServiceSettings:
         "CADABRA_DATA_PLANE",
         default="raw",
         choices=("raw", "sdk"),
-        help="what PutRecords, GetRecords, PutItem and inserts go by: our own signer and wire, or the SDK",
+        help="what PutRecords, GetRecords, PutItem, GetItem, Query and inserts go by: our own wire, or the SDK",
     )
     region: str = setting(
         "AWS_REGION", aliases=("AWS_DEFAULT_REGION",), default="us-east-1", help="AWS region"
