@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,8 +51,8 @@ class Behind:
         await until(whole, f"{version.name} whole")
 
 
-@pytest.fixture
-async def behind(shop: Shop, engines: Engines) -> AsyncIterator[Behind]:
+@asynccontextmanager
+async def a_storefront_behind_a_proxy(shop: Shop, engines: Engines) -> AsyncIterator[Behind]:
     async with (
         order_path(engines, f"t{uuid.uuid4().hex[:8]}") as path,
         FaultProxy(engines.dynamodb) as proxy,
@@ -72,6 +73,20 @@ async def behind(shop: Shop, engines: Engines) -> AsyncIterator[Behind]:
             print(process.log_tail())
 
 
+@pytest.fixture(scope="module")
+async def behind(shop: Shop, engines: Engines) -> AsyncIterator[Behind]:
+    """One for every test that leaves it with a version served and nothing degraded."""
+    async with a_storefront_behind_a_proxy(shop, engines) as behind:
+        yield behind
+
+
+@pytest.fixture
+async def fresh(shop: Shop, engines: Engines) -> AsyncIterator[Behind]:
+    """One for a test alone."""
+    async with a_storefront_behind_a_proxy(shop, engines) as behind:
+        yield behind
+
+
 def a_version(name: str = "v1") -> Version:
     return (
         Version(name)
@@ -85,16 +100,16 @@ def codes(answer: dict[str, Any]) -> str:
     return "".join(item["stock_code"] for item in answer["items"])
 
 
-async def test_before_the_first_version_503_and_then_no_more(behind: Behind) -> None:
-    url = f"{behind.client.url}/v1/customers/1/recommendations"
+async def test_before_the_first_version_503_and_then_no_more(fresh: Behind) -> None:
+    url = f"{fresh.client.url}/v1/customers/1/recommendations"
     for path in ("/v1/customers/1/recommendations", "/v1/products/p/also-bought", "/v1/popular"):
-        status, answer = await behind.get(path)
+        status, answer = await fresh.get(path)
         assert (status, answer["error"]["code"]) == (503, "no_recommendations")
-    async with behind.client.session.get(url, headers=behind.operator) as got:
+    async with fresh.client.session.get(url, headers=fresh.operator) as got:
         assert (got.status, int(got.headers["Retry-After"]) >= 1) == (503, True)
-    assert (await behind.get("/v1/customers/1/orders"))[0] == 200
-    await behind.publish(a_version())
-    await behind.served(a_version())
+    assert (await fresh.get("/v1/customers/1/orders"))[0] == 200
+    await fresh.publish(a_version())
+    await fresh.served(a_version())
 
 
 async def test_a_flip_is_seen_within_the_pointers_age_by_one_look(behind: Behind) -> None:
@@ -168,13 +183,13 @@ async def test_without_the_order_store_nothing_is_left_out_and_it_is_said(
     await behind.served(a_version())
 
 
-async def test_a_table_that_is_gone_is_one_that_is_away(behind: Behind) -> None:
-    await behind.publish(a_version())
-    await behind.served(a_version())
-    await behind.path.dynamodb.delete_table(f"{behind.path.namespace}{LISTS}")
+async def test_a_table_that_is_gone_is_one_that_is_away(fresh: Behind) -> None:
+    await fresh.publish(a_version())
+    await fresh.served(a_version())
+    await fresh.path.dynamodb.delete_table(f"{fresh.path.namespace}{LISTS}")
 
     async def degraded() -> bool:
-        status, answer = await behind.get("/v1/customers/1/recommendations")
+        status, answer = await fresh.get("/v1/customers/1/recommendations")
         assert status == 200
         return bool(answer["degraded"] == ["recommendations"])
 
