@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from spark_jobs.progress import Progress
+from spark_jobs.recommendations.ranking.factors import TrainFactors
 from spark_jobs.recommendations.ranking.histories import Articles, Blocks
-
-OURS, PLAIN, COURSE = "ours", "plain", "course"
-"""Which item factors are asked for: of the candidate that may win; of implicit ALS on counts of orders as it comes out
-of the box; of the course's explicit ALS on the constant rating 1.0."""
 
 
 def run(
     blocks: Blocks,
     baskets: Blocks,
     articles: Articles,
-    factors: Mapping[str, Callable[[int], NDArray[np.float32]]],
+    factors: Mapping[str, TrainFactors],
     cuts: Sequence[str],
     folder: Path,
     progress: Progress,
@@ -31,8 +25,8 @@ def run(
     Args:
         blocks: all customers, with all that they did, also after the cut-offs; what is trained never sees that.
         baskets: all orders, guests' included.
-        factors: by OURS, PLAIN and COURSE: what trains ALS on purchases before a day and gives item factors,
-            float32[articles, rank]; an absent one is a method that is not measured.
+        factors: what trains ALS on purchases before a day and gives articles' factors: `ours` as `train` has it, `plain`
+            by `plain_als.PLAIN`, `course` by `plain_als.COURSE`; an absent one is a method that is not measured.
         cuts: days as YYYY-MM-DD: what was ordered before is known, what was ordered from then on is asked for.
         folder: where a folder for each cut-off is written.
 
