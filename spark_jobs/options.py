@@ -74,6 +74,8 @@ _FIRST_COMPILER = "-XX:TieredStopAtLevel=1"
 _JVM = " ".join(
     (
         "-XX:+UseSerialGC",
+        # Spark's ALS names in each task all of its steps before, one within the other.
+        "-Xss4m",
         "-XX:MaxMetaspaceSize=320m",
         "-XX:ReservedCodeCacheSize=128m",
         "-XX:MaxDirectMemorySize=128m",

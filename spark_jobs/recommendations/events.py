@@ -6,7 +6,7 @@ All of it is SQL; no executor starts a Python for it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from pyspark.sql import Column, DataFrame, Window
@@ -23,11 +23,14 @@ PARTITION_ROWS = 4_096
 MAX_PARTITIONS = 512
 _BUCKET, _NUMBERS_A_BUCKET = 1_024, 4_096
 _MAX_INT = 2**31 - 1
+_DAY_S = 86_400
+_ORDER = ("source", "order_id", "customer_id", "country")
+_KEPT = StorageLevel.MEMORY_AND_DISK
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What everything is learned from; both frames are kept by Spark once they are read.
+    """What everything is learned from. Executors hold both frames; with one that is lost the job ends.
 
     Args:
         histories: a row for each customer: customer, country, number, events; see `OnSpark`.
@@ -45,13 +48,6 @@ class Prepared:
     orders: int
 
 
-@dataclass(frozen=True)
-class _Extent:
-    newest: datetime
-    customers: int
-    orders: int
-
-
 def prepare(read: OrderLines, max_articles: int, until: date) -> Prepared:
     """Find the articles, and bring the events of every customer and of every order together.
 
@@ -62,26 +58,29 @@ def prepare(read: OrderLines, max_articles: int, until: date) -> Prepared:
     Raises:
         Unfit: no line counts.
     """
-    events = _events(_counting(read.lines, until)).persist(StorageLevel.MEMORY_AND_DISK)
-    extent = _extent(events)
-    catalogue = _catalogue(events, read.texts, max_articles).persist(StorageLevel.MEMORY_AND_DISK)
+    lines = _counting(read.lines, until)
+    catalogue = _catalogue(lines, read.texts, max_articles).persist(_KEPT)
     articles = _articles(catalogue)
-    known = events.join(f.broadcast(catalogue.select("stock_code", "article")), "stock_code")
+    orders = _orders(lines, catalogue.select("stock_code", "article")).persist(_KEPT)
+    extent = orders.agg(
+        f.max("last").cast("long").alias("newest"),
+        f.sum(f.when(f.col("customer_id").isNotNull(), f.size("events"))).alias("events"),
+        f.count_distinct("customer_id").alias("customers"),
+        f.count("*").alias("orders"),
+    ).collect()[0]
+    # What follows is many small jobs over these rows; each would carry along, and look through, all that made them.
     prepared = Prepared(
         articles,
-        _histories(known, extent.customers).persist(StorageLevel.MEMORY_AND_DISK),
-        _baskets(known, extent.orders).persist(StorageLevel.MEMORY_AND_DISK),
-        (extent.newest.date() - date(1970, 1, 1)).days + 1,
-        0,
-        0,
-        0,
+        _placed(_histories(orders, extent.customers), extent.customers).localCheckpoint(),
+        _placed(_baskets(orders), extent.orders).localCheckpoint(),
+        extent.newest // _DAY_S + 1,
+        extent.events or 0,
+        extent.customers,
+        extent.orders,
     )
-    counted = prepared.histories.agg(f.count("*"), f.sum(f.size("events"))).first()
-    orders = prepared.baskets.count()
-    events.unpersist()
-    catalogue.unpersist()
-    assert counted is not None
-    return replace(prepared, customers=int(counted[0]), events=int(counted[1] or 0), orders=orders)
+    for kept in (orders, catalogue):
+        kept.unpersist()
+    return prepared
 
 
 def tomorrow() -> date:
@@ -102,30 +101,11 @@ def _counting(lines: DataFrame, until: date) -> DataFrame:
     )
 
 
-def _events(lines: DataFrame) -> DataFrame:
-    """Lines of one order and article are one event; what came back is another one than what was sold."""
-    units = f.greatest(f.lit(-_MAX_INT), f.least(f.lit(_MAX_INT), f.sum("quantity"))).cast("int")
-    return lines.groupBy(
-        "source", "order_id", "customer_id", "stock_code", (f.col("quantity") > 0).alias("sold")
-    ).agg(
-        f.min("ordered_at").alias("ordered_at"),
-        f.max(f.struct("ordered_at", "country")).alias("newest"),
-        units.alias("units"),
-    )
-
-
-def _extent(events: DataFrame) -> _Extent:
-    orders = events.groupBy("source", "order_id").agg(f.max("ordered_at").alias("last"))
-    ordered = orders.agg(f.max("last").cast("long").alias("newest"), f.count("*").alias("orders")).first()
-    customers = events.select("customer_id").distinct().count()
-    if ordered is None or ordered.newest is None:
-        raise Unfit("no order line can be used: there are no sales of articles")
-    return _Extent(datetime.fromtimestamp(ordered.newest, UTC), customers, int(ordered.orders))
-
-
-def _catalogue(events: DataFrame, texts: DataFrame, max_articles: int) -> DataFrame:
+def _catalogue(lines: DataFrame, texts: DataFrame, max_articles: int) -> DataFrame:
     """stock_code, article (its number), description."""
-    sold = events.where("sold").groupBy("stock_code").agg(f.count_distinct("customer_id").alias("buyers"))
+    sold = (
+        lines.where("quantity > 0").groupBy("stock_code").agg(f.count_distinct("customer_id").alias("buyers"))
+    )
     taken = sold.orderBy(f.desc("buyers"), "stock_code").limit(max_articles)
     # A bounded number of rows: one task may put them in order.
     number = (f.row_number().over(Window.orderBy("stock_code")) - 1).alias("article")
@@ -135,46 +115,55 @@ def _catalogue(events: DataFrame, texts: DataFrame, max_articles: int) -> DataFr
 def _articles(catalogue: DataFrame) -> Articles:
     rows = catalogue.orderBy("article").collect()
     if not rows:
-        raise Unfit("no order line can be used: there are only cancellations")
+        raise Unfit("no order line can be used: there are no sales of articles")
     return Articles(tuple(row.stock_code for row in rows), tuple(row.description or None for row in rows))
 
 
-def _histories(events: DataFrame, customers: int) -> DataFrame:
-    """The newest order says where a customer is; orders are numbered by their first event's time."""
-    of_order = Window.partitionBy("customer_id", "source", "order_id")
-    in_time = Window.partitionBy("customer_id").orderBy("order_at", "source", "order_id")
-    numbered = (
-        events.where("customer_id IS NOT NULL")
-        .withColumn("order_at", f.min("ordered_at").over(of_order))
-        .withColumn("order", f.dense_rank().over(in_time) - 1)
-    )
-    newest = f.max(f.struct("newest.ordered_at", "source", "order_id", "newest.country")).getField("country")
-    whole = numbered.groupBy(f.col("customer_id").alias("customer")).agg(
-        newest.alias("country"), _sorted_events(f.col("order")).alias("events")
-    )
-    return _placed(whole.withColumn("number", _number(customers)), customers)
+def _orders(lines: DataFrame, numbers: DataFrame) -> DataFrame:
+    """A row for each order with its events: what was sold of an article, and apart from it what came back.
 
-
-def _baskets(events: DataFrame, orders: int) -> DataFrame:
-    """An order of several customers, which no shop should send, is one basket all the same."""
-    key = f.concat_ws("/", "source", "order_id")
-    whole = (
-        events.where("sold")
-        .groupBy(key.alias("customer"), "article")
-        .agg(
-            f.min("ordered_at").alias("ordered_at"), f.max("newest").alias("newest"), f.sum("units").alias("units")
-        )
-        .withColumn("units", f.least(f.lit(_MAX_INT), "units").cast("int"))
-        .groupBy("customer")
-        .agg(f.max("newest").getField("country").alias("country"), _sorted_events(f.lit(0)).alias("events"))
-    )
-    return _placed(whole.withColumn("number", f.lit(0)), orders)
-
-
-def _sorted_events(order: Column) -> Column:
+    An order is one of one customer and one country; a sender that mixes them under one number has sent several. All of
+    an order's lines are brought together once, and what is added up has a fixed size: Spark would sort them else.
+    """
+    units = f.greatest(f.lit(-_MAX_INT), f.least(f.lit(_MAX_INT), f.sum("quantity"))).cast("int")
     day = f.unix_date(f.to_date("ordered_at"))
-    columns = (day.alias("day"), order.cast("int").alias("order"), f.col("article").cast("int").alias("article"), f.col("units"))
-    return f.array_sort(f.collect_list(f.struct(*columns)))
+    event = f.struct(day.alias("day"), f.lit(0).alias("order"), "article", "units")
+    return (
+        lines.join(f.broadcast(numbers), "stock_code")
+        .select(*_ORDER, "article", "ordered_at", "quantity")
+        .repartition("source", "order_id")
+        .groupBy(*_ORDER, "article", f.col("quantity") > 0)
+        .agg(f.min("ordered_at").alias("ordered_at"), units.alias("units"))
+        .groupBy(*_ORDER)
+        .agg(
+            f.min("ordered_at").alias("first"),
+            f.max("ordered_at").alias("last"),
+            f.array_sort(f.collect_list(event)).alias("events"),
+        )
+    )
+
+
+def _histories(orders: DataFrame, customers: int) -> DataFrame:
+    """The newest order says where a customer is; orders are numbered by their first event's time."""
+    in_time = Window.partitionBy("customer_id").orderBy("first", "source", "order_id", "country")
+    numbered = orders.where("customer_id IS NOT NULL").withColumn("number", f.row_number().over(in_time) - 1)
+    placed = f.expr(
+        "transform(events, e -> struct(e.day AS day, number AS order, e.article AS article, e.units AS units))"
+    )
+    whole = numbered.groupBy(f.col("customer_id").alias("customer")).agg(
+        f.max(f.struct("last", "source", "order_id", "country")).getField("country").alias("country"),
+        f.array_sort(f.flatten(f.collect_list(placed))).alias("events"),
+    )
+    return whole.withColumn("number", _number(customers))
+
+
+def _baskets(orders: DataFrame) -> DataFrame:
+    return orders.where("exists(events, e -> e.units > 0)").select(
+        f.concat_ws("/", "source", "order_id").alias("customer"),
+        "country",
+        f.lit(0).alias("number"),
+        f.expr("filter(events, e -> e.units > 0)").alias("events"),
+    )
 
 
 def _number(customers: int) -> Column:

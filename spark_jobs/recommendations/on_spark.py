@@ -31,6 +31,8 @@ BATCH_ROWS = 64
 """Rows of an Arrow batch, both ways: with pieces of `parcels` one has at most 16 MB."""
 OPTIONS = {
     "spark.sql.execution.arrow.maxRecordsPerBatch": str(BATCH_ROWS),
+    # Rows brought together as arrays are held by a task, not sorted, up to so many arrays.
+    "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "65536",
     # Every task has a core; a linear algebra that took all of them would only stand in the others' way.
     "spark.executorEnv.OPENBLAS_NUM_THREADS": "1",
     "spark.executorEnv.OMP_NUM_THREADS": "1",
@@ -50,11 +52,16 @@ class OnSpark:
 
     def __init__(self, rows: DataFrame) -> None:
         self._rows = rows
-        self._partitions = rows.rdd.getNumPartitions()
+        self.partitions: int = rows.rdd.getNumPartitions()
+
+    @property
+    def spark(self) -> SparkSession:
+        """The session that the rows lie in."""
+        return self._rows.sparkSession
 
     def map(self, work: Callable[[Histories], T]) -> Iterator[T]:
         """As `Blocks.map`; what the work gives for all blocks comes to the driver, compressed."""
-        sent = _send(self._rows.sparkSession, work)
+        sent = _send(self.spark, work)
 
         def each(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             done = sent.value
@@ -68,7 +75,7 @@ class OnSpark:
 
     def sum(self, work: Callable[[Histories], S]) -> S:
         """As `Blocks.sum`: within each partition, then within eight of them, until the driver has at most eight."""
-        sent = _send(self._rows.sparkSession, work)
+        sent = _send(self.spark, work)
 
         def added(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             done = sent.value
@@ -82,11 +89,11 @@ class OnSpark:
 
         try:
             sums = _map(self._rows, added, _PIECES)
-            left = self._partitions
+            left = self.partitions
             while left > _FAN_IN:
                 left = math.ceil(left / _FAN_IN)
                 sums = _added_up(sums, left)
-            found = list(unpack(_read(sums)))
+            found: list[S] = list(unpack(_read(sums)))
         finally:
             sent.destroy()
         if not found:
@@ -103,7 +110,7 @@ class OnSpark:
         Returns:
             rows that are worked out anew by each action, in the blocks' order within each partition.
         """
-        sent = _send(self._rows.sparkSession, work)
+        sent = _send(self.spark, work)
 
         def each(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             done = sent.value
@@ -133,7 +140,9 @@ def block(batches: list[pa.RecordBatch]) -> tuple[Histories, Numbers]:
     """Rows as histories, and the numbers of their customers."""
     table = pa.Table.from_batches(batches).combine_chunks()
     lists = table.column("events").combine_chunks()
-    events = dict(zip([field.name for field in lists.type.value_type], lists.flatten().flatten(), strict=True))
+    events = dict(
+        zip([field.name for field in lists.type.value_type], lists.flatten().flatten(), strict=True)
+    )
     lengths = lists.value_lengths().to_numpy(zero_copy_only=False)
 
     def column(name: str) -> Numbers:

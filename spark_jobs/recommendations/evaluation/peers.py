@@ -120,10 +120,15 @@ class Ranker:
         self._seen = known.seen
         self._orders = matrix(known, "orders")
         buyers = matrix(known, "once")
-        late = known.row[known.day >= known.at - TREND_DAYS], known.article[known.day >= known.at - TREND_DAYS]
+        late = (
+            known.row[known.day >= known.at - TREND_DAYS],
+            known.article[known.day >= known.at - TREND_DAYS],
+        )
         recent = lists(late[0], late[1], len(self._seen))
         ever = np.asarray(buyers.sum(axis=0)).ravel()
-        self._trend = ((np.bincount(recent.article, minlength=known.articles) + 1) / (ever + 1)).astype(np.float32)
+        self._trend = ((np.bincount(recent.article, minlength=known.articles) + 1) / (ever + 1)).astype(
+            np.float32
+        )
 
     def rank(self, way: str, exponent: float) -> NDArray[np.int32]:
         """int32[asked, DEPTH].
@@ -207,7 +212,8 @@ def evaluate(folder: Path, say: Callable[[str], None]) -> Iterator[tuple[str, di
         for_all, for_new = choose(grid, validation, truth)
         chosen_s, begun = time.monotonic() - begun, time.monotonic()
         rankers = {
-            settings: Ranker(train(settings, known), known) for settings in {for_all.settings, for_new.settings}
+            settings: Ranker(train(settings, known), known)
+            for settings in {for_all.settings, for_new.settings}
         }
         trained_s = time.monotonic() - begun
         Ranked(
@@ -216,13 +222,16 @@ def evaluate(folder: Path, say: Callable[[str], None]) -> Iterator[tuple[str, di
             time.monotonic() - begun,
         ).write(ranked(folder, method))
         say(f"{folder.name}: {method}: grid {chosen_s:.1f} s, trained {trained_s:.1f} s")
-        yield method, {
-            "all": asdict(for_all),
-            "new": asdict(for_new),
-            "grid": len(grid) * len(TRENDS),
-            "grid_s": round(chosen_s, 1),
-            "trained_s": round(trained_s, 1),
-        }
+        yield (
+            method,
+            {
+                "all": asdict(for_all),
+                "new": asdict(for_new),
+                "grid": len(grid) * len(TRENDS),
+                "grid_s": round(chosen_s, 1),
+                "trained_s": round(trained_s, 1),
+            },
+        )
 
 
 def fit(folder: Path, method: str) -> dict[str, float]:
@@ -235,8 +244,12 @@ def fit(folder: Path, method: str) -> dict[str, float]:
 
 def main() -> int:
     """Print what was chosen as JSON by cut-off, or with --fit what one training takes."""
-    parser = argparse.ArgumentParser(prog="python -m spark_jobs.recommendations.evaluation.peers", description=__doc__)
-    parser.add_argument("folder", type=Path, nargs="+", help="a cut-off's folder, as the Spark part has written it")
+    parser = argparse.ArgumentParser(
+        prog="python -m spark_jobs.recommendations.evaluation.peers", description=__doc__
+    )
+    parser.add_argument(
+        "folder", type=Path, nargs="+", help="a cut-off's folder, as the Spark part has written it"
+    )
     parser.add_argument("--fit", choices=sorted(GRIDS), help="train once and say what it took")
     options = parser.parse_args()
     if options.fit:
