@@ -108,6 +108,11 @@ class Versions:
         key, body = manifests.key(name, document), json.dumps(value, indent=1).encode()
         await self.retry.call(lambda: self.s3.put(self.bucket, key, body))
 
+    async def unmark(self, name: str) -> None:
+        """Take back that a version is being removed."""
+        key = manifests.key(name, EXPIRING)
+        await self.retry.call(lambda: self.s3.delete(self.bucket, key))
+
     async def remove(self, version: Version) -> int:
         """Delete all objects of a version; returns how many.
 
