@@ -76,7 +76,8 @@ class Expiry:
                 await self.versions.note(name, EXPIRING, {"version": name, "since": now()})
         if serving is not None:
             await self.table.move(serving, replace(serving, generation=serving.generation + 1))
-        items = await self._items([known[name] for name in gone], known)
+        # Looked at once more: somebody may have begun to publish one before it was marked.
+        items = await self._items([await self.versions.one(name) for name in gone], known)
         objects = 0
         for name in gone:
             objects += await self.versions.remove(await self.versions.one(name))
