@@ -98,8 +98,7 @@ class Expiry:
         begun = [one.name for one in gone if one.begun]
         if not begun:
             return 0
-        for name in begun:
-            await self.table.close(name)
+        closed = [await self.table.close(name) for name in begun]
         goes = {**dict.fromkeys(known, False), **dict.fromkeys(begun, True)}
 
         async def does(name: str) -> bool:
@@ -108,7 +107,7 @@ class Expiry:
                 goes[name] = not (await self.versions.one(name)).objects
             return goes[name]
 
-        return await self.table.remove(does)
+        return sum(closed) + await self.table.remove(does)
 
 
 def choose(
@@ -121,8 +120,9 @@ def choose(
     """Names of the versions that go, in order.
 
     The one in service and the one before it stay; of those that were published the `keep` that were last, and of those
-    that were not the `keep` that began last. A training without a manifest stays for `UNFINISHED_FOR`. Where nothing is
-    in service no other goes: nothing would say that somebody is publishing it.
+    that were never begun to be published the `keep` newest. One whose publication did not end stays while it is newer
+    than what is in service, a training without a manifest for `UNFINISHED_FOR`. Where nothing is in service no complete
+    one goes: nothing would say that somebody is publishing it.
 
     Args:
         published: when, by name; RFC 3339 in UTC.
@@ -130,12 +130,15 @@ def choose(
     """
     complete = [one for one in versions if one.complete]
     done = sorted((one.name for one in complete if one.published), key=lambda name: (published[name], name))
-    others = [one.name for one in complete if not one.published]
+    others = [one.name for one in complete if not one.begun]
     stays = {*done[-keep:], *others[-keep:]}
     if serving is None:
         stays |= {one.name for one in complete}
     else:
         stays |= {serving.serving, serving.previous or serving.serving}
+        stays |= {
+            one.name for one in complete if not one.published and one.begun and one.name > serving.serving
+        }
     stays |= {one.name for one in versions if _under_way(one, at)}
     return sorted(one.name for one in versions if one.name not in stays)
 

@@ -111,20 +111,19 @@ class Table:
                 if version != CURRENT and await goes(version):
                     yield pointers.key(item["subject"]["S"], version)
 
-        removed = 0
-
-        async def segment(number: int) -> None:
-            nonlocal removed
-            removed += await self._in_batches(doomed(number), self._delete, 1)
-
         async with _first_failure(), asyncio.TaskGroup() as group:
-            for number in range(self.concurrency):
-                group.create_task(segment(number))
-        return removed
+            segments = [
+                group.create_task(self._in_batches(doomed(number), self._delete, 1))
+                for number in range(self.concurrency)
+            ]
+        return sum(segment.result() for segment in segments)
 
-    async def close(self, version: str) -> None:
-        """Remove the item by which a version is known to be whole."""
+    async def close(self, version: str) -> bool:
+        """Remove the item by which a version is known to be whole; whether it was there."""
+        if not await self.holds(version):
+            return False
         await self._delete([pointers.key(EVERYWHERE, version)])
+        return True
 
     async def _get(self, subject: str, version: str) -> Item | None:
         return await self.retry.call(
