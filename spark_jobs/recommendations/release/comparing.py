@@ -66,13 +66,18 @@ async def compare(versions: Versions, lists: Lists, table: Table) -> Comparison:
     version = serving.serving
     manifest = await versions.manifest(version)
     expected = {subject: _mark(body) async for subject, body in inspection.verified(lists, manifest)}
-    missing, other, extra = set(expected), [], []
-    async for subject, body in table.of_version(version):
+    missing = set(expected)
+    other: list[str] = []
+    extra: list[str] = []
+
+    def see(subject: str, body: bytes) -> None:
         missing.discard(subject)
         if subject not in expected:
             extra.append(subject)
         elif expected[subject] != _mark(body):
             other.append(subject)
+
+    await table.look(version, see)
     after = await table.pointer()
     if after is None or after.serving != version:
         raise Overtaken(f"{version} is in service no more")

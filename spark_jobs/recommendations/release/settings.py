@@ -35,7 +35,7 @@ class Settings(S3Settings):
         default=8,
         minimum=1,
         maximum=64,
-        help="batches of 25 items in flight at most, and segments of a scan",
+        help="batches of 25 items, and segments of a scan, in flight at most",
     )
     patience_s: float = setting(
         "CADABRA_PUBLISH_PATIENCE_S",

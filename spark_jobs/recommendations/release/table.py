@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from services.kernel.adapters.dynamodb import MAX_ITEMS_PER_BATCH_WRITE, ConditionFailed, DynamoDB
 from services.kernel.core.errors import Throttled
@@ -14,6 +15,9 @@ from spark_jobs.recommendations.release import pointer as pointers
 from spark_jobs.recommendations.release.errors import Overtaken
 from spark_jobs.recommendations.release.pointer import CURRENT, EVERYWHERE, Item, Pointer
 
+SEGMENTS = 64
+"""Of a scan. A page of a small one is quick to find, also for the engine that stands in for DynamoDB."""
+T = TypeVar("T")
 Send = Callable[[Sequence[Item]], Awaitable[None]]
 
 
@@ -25,12 +29,14 @@ class Table:
 
     Args:
         concurrency: batches of writes in flight, and segments of a scan, at most.
+        segments: that a scan is made in.
     """
 
     dynamodb: DynamoDB
     name: str
     retry: Retry
     concurrency: int
+    segments: int = SEGMENTS
 
     async def pointer(self) -> Pointer | None:
         """What is in service now; None where nothing ever was."""
@@ -87,16 +93,15 @@ class Table:
             await self._put(last)
         return written + len(last)
 
-    async def items(self, segment: int, total: int) -> AsyncIterator[Item]:
-        """Every item of a segment of the table, in no order."""
-        async for item in self.dynamodb.scan(self.name, segment, total, retry=self.retry):
-            yield item
+    async def look(self, version: str, see: Callable[[str, bytes], None]) -> None:
+        """Show subject and body of every item of a version, in no order; reads the whole table."""
 
-    async def of_version(self, version: str) -> AsyncIterator[tuple[str, bytes]]:
-        """Subject and body of every item of a version, in no order; reads the whole table."""
-        async for item in self.dynamodb.scan(self.name, retry=self.retry):
-            if item["version"]["S"] == version:
-                yield item["subject"]["S"], bytes(item["body"]["B"])
+        async def segment(items: AsyncIterator[Item]) -> None:
+            async for item in items:
+                if item["version"]["S"] == version:
+                    see(item["subject"]["S"], bytes(item["body"]["B"]))
+
+        await self._in_segments(segment)
 
     async def remove(self, goes: Callable[[str], Awaitable[bool]]) -> int:
         """Remove the items of versions, in one pass over the whole table; returns how many.
@@ -105,18 +110,13 @@ class Table:
             goes: whether a version goes.
         """
 
-        async def doomed(segment: int) -> AsyncIterator[Item]:
-            async for item in self.items(segment, self.concurrency):
+        async def doomed(items: AsyncIterator[Item]) -> AsyncIterator[Item]:
+            async for item in items:
                 version = item["version"]["S"]
                 if version != CURRENT and await goes(version):
                     yield pointers.key(item["subject"]["S"], version)
 
-        async with _first_failure(), asyncio.TaskGroup() as group:
-            segments = [
-                group.create_task(self._in_batches(doomed(number), self._delete, 1))
-                for number in range(self.concurrency)
-            ]
-        return sum(segment.result() for segment in segments)
+        return sum(await self._in_segments(lambda items: self._in_batches(doomed(items), self._delete, 1)))
 
     async def close(self, version: str) -> bool:
         """Remove the item by which a version is known to be whole; whether it was there."""
@@ -129,6 +129,18 @@ class Table:
         return await self.retry.call(
             lambda: self.dynamodb.get_item(self.name, pointers.key(subject, version))
         )
+
+    async def _in_segments(self, work: Callable[[AsyncIterator[Item]], Awaitable[T]]) -> list[T]:
+        """Work on all items of the table, segment by segment, some side by side. The first failure ends all."""
+        slots = asyncio.Semaphore(self.concurrency)
+
+        async def one(number: int) -> T:
+            async with slots:
+                return await work(self.dynamodb.scan(self.name, number, self.segments, retry=self.retry))
+
+        async with _first_failure(), asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(number)) for number in range(self.segments)]
+        return [task.result() for task in tasks]
 
     async def _in_batches(
         self, items: AsyncIterator[Item], send: Send, concurrency: int | None = None

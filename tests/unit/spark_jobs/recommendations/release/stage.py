@@ -79,7 +79,7 @@ class Stage:
 
     @property
     def table(self) -> Table:
-        return Table(self.dynamodb, TABLE, retry(), 2)
+        return Table(self.dynamodb, TABLE, retry(), 2, segments=2)
 
     @property
     def lists(self) -> Lists:

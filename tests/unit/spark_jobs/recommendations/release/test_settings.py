@@ -12,7 +12,7 @@ from contracts import catalog
 from services.kernel.adapters.dynamodb import MAX_ITEM_BYTES, MAX_ITEMS_PER_BATCH_WRITE
 from services.kernel.core.settings import load, markdown
 from spark_jobs.recommendations.release import __main__ as command
-from spark_jobs.recommendations.release import comparing, expiry, gate, inspection, manifest, pointer
+from spark_jobs.recommendations.release import comparing, expiry, gate, inspection, manifest, pointer, table
 from spark_jobs.recommendations.release.settings import TABLE, Settings
 
 ROOT = Path(__file__).parents[5]
@@ -47,6 +47,7 @@ def test_the_readmes_numbers_are_the_codes() -> None:
     assert f"| an item | {MAX_ITEM_BYTES:,} bytes |" in README
     assert f"| items in one batch | {MAX_ITEMS_PER_BATCH_WRITE} |" in README
     assert f"| versions remembered as rolled back from | {pointer.MAX_WITHDRAWN} |" in README
+    assert f"| segments of a scan | {table.SEGMENTS} |" in README
     assert f"| versions kept of a kind | {command.KEPT} |" in README
     hours = expiry.UNFINISHED_FOR.total_seconds() / 3600
     assert f"| a training without manifest | {hours:.0f} h |" in README
@@ -54,9 +55,9 @@ def test_the_readmes_numbers_are_the_codes() -> None:
 
 
 def test_the_table_is_the_contracts() -> None:
-    table = catalog.load().tables[TABLE]
-    assert table.range
-    assert (table.hash.name, table.range.name) == ("subject", "version")
+    declared = catalog.load().tables[TABLE]
+    assert declared.range
+    assert (declared.hash.name, declared.range.name) == ("subject", "version")
     settings = load(Settings, {"CADABRA_NAMESPACE": "shop-eu"})
     assert (settings.table, settings.bucket) == ("shop-eu-recommendations", "shop-eu-lake")
 
