@@ -181,11 +181,14 @@ class Publishing:
         await self.versions.note(version.name, PUBLISHING, {"version": version.name, "began_at": now()})
         self.say(f"writing {records} items of {version.name}")
         began_s = time.monotonic()
-        items = await self.table.write(version.name, inspection.verified(self.lists, manifest))
+        try:
+            items = await self.table.write(version.name, inspection.verified(self.lists, manifest))
+        except Unfit:
+            await self._hold_on_to(version.name)  # its lists are gone because it is being removed?
+            raise
+        await self._hold_on_to(version.name)
         seconds = round(time.monotonic() - began_s, 3)
         self.say(f"{items} items in {seconds:.1f} s")
-        if not (await self.versions.one(version.name)).complete:
-            raise Overtaken(f"{version.name} is being removed")
         note = {
             "version": version.name,
             "published_at": now(),
@@ -196,6 +199,15 @@ class Publishing:
         }
         await self.versions.note(version.name, PUBLISHED, note)
         return items
+
+    async def _hold_on_to(self, name: str) -> None:
+        """Give up a version that somebody is removing.
+
+        Raises:
+            Overtaken: as said.
+        """
+        if not (await self.versions.one(name)).complete:
+            raise Overtaken(f"{name} is being removed")
 
     async def _whole(self, name: str) -> Manifest:
         """The manifest of a version whose items are all in the table."""

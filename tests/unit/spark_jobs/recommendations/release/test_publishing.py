@@ -423,6 +423,17 @@ async def test_a_publisher_notices_that_its_version_was_removed(stage: Stage) ->
     stage.s3.before_put = remove
     with pytest.raises(Overtaken, match="is being removed"):
         await stage.publish(one.name)
+
+    async def remove_all(key: str) -> None:
+        if key.endswith(f"{one.name}/publishing.json"):
+            for name in one.names():
+                await stage.s3.delete(BUCKET, f"{one.prefix}{name}")
+            await remove(key)
+
+    await stage.s3.delete(BUCKET, f"{one.prefix}expiring.json")
+    stage.s3.before_put = remove_all
+    with pytest.raises(Overtaken, match="is being removed"):
+        await stage.publish(one.name, force=True)
     with pytest.raises(Unfit, match="expired"):
         await stage.publish(one.name)
     assert await stage.serving() == two.name
