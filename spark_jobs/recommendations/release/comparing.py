@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from services.kernel.core.errors import MissingResource
-from spark_jobs.recommendations.release import inspection
-from spark_jobs.recommendations.release.errors import Overtaken
-from spark_jobs.recommendations.release.lists import Lists
+from spark_jobs.recommendations.release.errors import Overtaken, Unfit
+from spark_jobs.recommendations.release.lists import Digest, Lists
+from spark_jobs.recommendations.release.manifest import Manifest
+from spark_jobs.recommendations.release.spool import Spool
 from spark_jobs.recommendations.release.table import Table
 from spark_jobs.recommendations.release.versions import Versions
 
@@ -65,7 +66,7 @@ async def compare(versions: Versions, lists: Lists, table: Table) -> Comparison:
         raise MissingResource("nothing is in service yet")
     version = serving.serving
     manifest = await versions.manifest(version)
-    expected = {subject: _mark(body) async for subject, body in inspection.verified(lists, manifest)}
+    expected = await _expected(lists, manifest)
     missing = set(expected)
     other: list[str] = []
     extra: list[str] = []
@@ -84,6 +85,19 @@ async def compare(versions: Versions, lists: Lists, table: Table) -> Comparison:
     return Comparison(
         version, len(expected), *(tuple(sorted(subjects)) for subjects in (missing, other, extra))
     )
+
+
+async def _expected(lists: Lists, manifest: Manifest) -> dict[str, bytes]:
+    """A mark of each record in S3, by subject."""
+    digest, expected = Digest(), {}
+    with Spool() as spool:
+        await lists.fetch(manifest, spool)
+        for subject, body in spool:
+            digest.add(subject, body)
+            expected[subject] = _mark(body)
+    if digest.text() != manifest.digest:
+        raise Unfit(manifest.version, ["the lists are not those that the manifest has the digest of"])
+    return expected
 
 
 def _mark(body: bytes) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from contracts import codec
@@ -14,6 +13,7 @@ from spark_jobs.recommendations.release.errors import Unfit
 from spark_jobs.recommendations.release.lists import Digest, Lists
 from spark_jobs.recommendations.release.manifest import KINDS, Manifest
 from spark_jobs.recommendations.release.pointer import EVERYWHERE
+from spark_jobs.recommendations.release.spool import Spool
 
 MOST_NAMED = 10
 """Records that are named of those with faults."""
@@ -38,8 +38,11 @@ class Inspection:
     records: int = 0
 
 
-async def inspect(lists: Lists, manifest: Manifest) -> Inspection:
-    """Read all records once.
+async def inspect(lists: Lists, manifest: Manifest, spool: Spool) -> Inspection:
+    """Fetch all records and look at each.
+
+    Args:
+        spool: empty; holds the records afterwards, unless an object is at fault.
 
     Raises:
         Retryable: S3 is away.
@@ -49,16 +52,18 @@ async def inspect(lists: Lists, manifest: Manifest) -> Inspection:
     faulty = 0
     digest, before = Digest(), ""
     try:
-        async for subject, body in lists.records(manifest):
-            digest.add(subject, body)
-            subjects[kind(subject)] += 1
-            if fault := _order_fault(subject, before) or record_fault(manifest.version, subject, body):
-                faulty += 1
-                found.faults += [fault] if faulty <= MOST_NAMED else []
-            before = max(before, subject)
+        await lists.fetch(manifest, spool)
     except Unfit as error:
         found.faults += error.reasons
         return found
+    for subject, body in spool:
+        digest.add(subject, body)
+        subjects[kind(subject)] += 1
+        twice = f"{subject}: two records of one subject" if subject == before else None
+        if fault := twice or record_fault(manifest.version, subject, body):
+            faulty += 1
+            found.faults += [fault] if faulty <= MOST_NAMED else []
+        before = subject
     found.records = subjects.total()
     if faulty > MOST_NAMED:
         found.faults.append(f"and {faulty - MOST_NAMED} records more are at fault")
@@ -89,26 +94,6 @@ def record_fault(version: str, subject: str, body: bytes) -> str | None:
     if (needed := _NEEDS_LISTS.get(kind(subject))) and not any(map(record.articles, needed)):
         return f"{subject}: without a list"
     return None
-
-
-async def verified(lists: Lists, manifest: Manifest) -> AsyncIterator[tuple[str, bytes]]:
-    """Every record once more, for whoever acts on them: an object may have been changed since it was inspected.
-
-    Raises:
-        Unfit: at the end, where they are not those of the manifest's digest.
-    """
-    digest = Digest()
-    async for subject, body in lists.records(manifest):
-        digest.add(subject, body)
-        yield subject, body
-    if digest.text() != manifest.digest:
-        raise Unfit(manifest.version, ["the lists are not those that the manifest has the digest of"])
-
-
-def _order_fault(subject: str, before: str) -> str | None:
-    if subject == before:
-        return f"{subject}: two records of one subject"
-    return f"{subject}: out of order" if subject < before else None
 
 
 def _count_faults(manifest: Manifest, subjects: Counter[str]) -> list[str]:

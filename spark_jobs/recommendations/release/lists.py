@@ -16,9 +16,8 @@ from services.kernel.core.retry import Retry
 from spark_jobs.recommendations.release import manifest as manifests
 from spark_jobs.recommendations.release.errors import Unfit
 from spark_jobs.recommendations.release.manifest import Manifest
+from spark_jobs.recommendations.release.spool import Record, Spool
 
-Record = tuple[str, bytes]
-"""A subject, and its record in JSON."""
 _RANGE_BYTES = 8 * 1024 * 1024
 _BATCH_ROWS = 256
 _BUFFER_BYTES = 1024 * 1024
@@ -52,8 +51,18 @@ class Lists:
     bucket: str
     retry: Retry
 
+    async def fetch(self, manifest: Manifest, spool: Spool) -> None:
+        """Bring every record to local disk; whether they hold is the caller's to see.
+
+        Raises:
+            Unfit: an object is gone, is no Parquet, or has other columns.
+        """
+        async for subject, body in self.records(manifest):
+            spool.add(subject, body)
+        spool.sort()
+
     async def records(self, manifest: Manifest) -> AsyncIterator[Record]:
-        """Every record, as it lies there; whether they are in order, and whether each holds, is the caller's to see.
+        """Every record, in the order in which they lie there.
 
         Raises:
             Unfit: an object is gone, is no Parquet, or has other columns.

@@ -1,6 +1,6 @@
 """A version as it lies in S3: what the training wrote, last of all the manifest, and what the release notes beside it.
 
-    recommendations/v1/<version>/lists/*.parquet    records, in order of subject
+    recommendations/v1/<version>/lists/*.parquet    records, in any order
     recommendations/v1/<version>/manifest.json      written last by the training: without it there is no version
     recommendations/v1/<version>/publishing.json    the table may hold items of it
     recommendations/v1/<version>/published.json     the table holds all its items

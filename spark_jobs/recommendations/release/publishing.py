@@ -17,6 +17,7 @@ from spark_jobs.recommendations.release.errors import Overtaken, Unfit
 from spark_jobs.recommendations.release.lists import Lists
 from spark_jobs.recommendations.release.manifest import EXPIRING, PUBLISHED, PUBLISHING, Manifest
 from spark_jobs.recommendations.release.pointer import Pointer
+from spark_jobs.recommendations.release.spool import Spool
 from spark_jobs.recommendations.release.table import Table
 from spark_jobs.recommendations.release.versions import Version, Versions
 
@@ -90,33 +91,8 @@ class Publishing:
         if serving is not None and serving.serving == version.name and not force:
             self.say(f"{version.name} is in service already: nothing to do")
             return _unchanged(serving)
-        took = _Seconds()
-        manifest = await self.versions.manifest(version.name)
-        with_faults = await inspection.inspect(self.lists, manifest)
-        reasons = await self._judged(manifest, serving)
-        took.note("gate")
-        if with_faults.faults or (reasons and not force):
-            raise Unfit(version.name, with_faults.faults + reasons, forcible=not with_faults.faults)
-        for reason in reasons:
-            self.say(f"forced: {reason}")
-        items = await self._write(version, manifest, with_faults.records, force, reasons)
-        took.note("items")
-        if serving is not None and serving.serving == version.name:
-            return _unchanged(serving, items, took.phases)
-        moved = pointers.flipped(serving, version.name, manifest.trained_until, now(), forced=bool(reasons))
-        await self.table.move(serving, moved)
-        took.note("flip")
-        self.say(f"{version.name} is in service")
-        return Release(
-            version.name,
-            moved.previous,
-            True,
-            moved.generation,
-            moved.forced,
-            tuple(reasons),
-            items,
-            took.phases,
-        )
+        with Spool() as records:
+            return await self._publish(version, serving, records, force)
 
     async def roll_back(self, name: str | None) -> Release:
         """Bring a version back into service whose items are all there.
@@ -146,6 +122,37 @@ class Publishing:
         self.say(f"{target} is in service again, instead of {serving.serving}")
         return Release(target, moved.previous, True, moved.generation)
 
+    async def _publish(
+        self, version: Version, serving: Pointer | None, records: Spool, force: bool
+    ) -> Release:
+        took = _Seconds()
+        manifest = await self.versions.manifest(version.name)
+        found = await inspection.inspect(self.lists, manifest, records)
+        reasons = await self._judged(manifest, serving)
+        took.note("gate")
+        if found.faults or (reasons and not force):
+            raise Unfit(version.name, found.faults + reasons, forcible=not found.faults)
+        for reason in reasons:
+            self.say(f"forced: {reason}")
+        items = await self._write(version, records, found.records, force, reasons)
+        took.note("items")
+        if serving is not None and serving.serving == version.name:
+            return _unchanged(serving, items, took.phases)
+        moved = pointers.flipped(serving, version.name, manifest.trained_until, now(), forced=bool(reasons))
+        await self.table.move(serving, moved)
+        took.note("flip")
+        self.say(f"{version.name} is in service")
+        return Release(
+            version.name,
+            moved.previous,
+            True,
+            moved.generation,
+            moved.forced,
+            tuple(reasons),
+            items,
+            took.phases,
+        )
+
     async def _chosen(self, name: str | None, serving: Pointer | None) -> Version:
         if name is not None:
             return _existing(await self._known(name))
@@ -172,23 +179,20 @@ class Publishing:
             return [*gate.judge(manifest, None), unknown]
 
     async def _write(
-        self, version: Version, manifest: Manifest, records: int, force: bool, reasons: list[str]
+        self, version: Version, records: Spool, count: int, force: bool, reasons: list[str]
     ) -> int:
         """Write all items unless they are there; returns how many."""
         if version.published and not force and await self.table.holds(version.name):
             self.say(f"all items of {version.name} are in the table already")
             return 0
         await self.versions.note(version.name, PUBLISHING, {"version": version.name, "began_at": now()})
-        self.say(f"writing {records} items of {version.name}")
+        self.say(f"writing {count} items of {version.name}")
         began_s = time.monotonic()
-        try:
-            items = await self.table.write(version.name, inspection.verified(self.lists, manifest))
-        except Unfit:
-            await self._hold_on_to(version.name)  # its lists are gone because it is being removed?
-            raise
-        await self._hold_on_to(version.name)
+        items = await self.table.write(version.name, records)
         seconds = round(time.monotonic() - began_s, 3)
         self.say(f"{items} items in {seconds:.1f} s")
+        if not (await self.versions.one(version.name)).complete:
+            raise Overtaken(f"{version.name} is being removed")
         note = {
             "version": version.name,
             "published_at": now(),
@@ -199,15 +203,6 @@ class Publishing:
         }
         await self.versions.note(version.name, PUBLISHED, note)
         return items
-
-    async def _hold_on_to(self, name: str) -> None:
-        """Give up a version that somebody is removing.
-
-        Raises:
-            Overtaken: as said.
-        """
-        if not (await self.versions.one(name)).complete:
-            raise Overtaken(f"{name} is being removed")
 
     async def _whole(self, name: str) -> Manifest:
         """The manifest of a version whose items are all in the table."""

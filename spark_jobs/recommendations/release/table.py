@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -14,6 +14,7 @@ from services.kernel.core.retry import Retry
 from spark_jobs.recommendations.release import pointer as pointers
 from spark_jobs.recommendations.release.errors import Overtaken
 from spark_jobs.recommendations.release.pointer import CURRENT, EVERYWHERE, Item, Pointer
+from spark_jobs.recommendations.release.spool import Record
 
 SEGMENTS = 64
 """Of a scan. A page of a small one is quick to find, also for the engine that stands in for DynamoDB."""
@@ -72,7 +73,7 @@ class Table:
         """Whether all items of a version are there, by the one that is written last and removed first."""
         return await self._get(EVERYWHERE, version) is not None
 
-    async def write(self, version: str, records: AsyncIterator[tuple[str, bytes]]) -> int:
+    async def write(self, version: str, records: Iterable[Record]) -> int:
         """Write the items of a version over any that are there, that of `everywhere` last; returns how many.
 
         Raises:
@@ -81,7 +82,7 @@ class Table:
         last: list[Item] = []
 
         async def items() -> AsyncIterator[Item]:
-            async for subject, body in records:
+            for subject, body in records:
                 item = pointers.record(subject, version, body)
                 if subject == EVERYWHERE:
                     last.append(item)
