@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,18 +13,18 @@ from services.kernel.core import http_api
 from services.kernel.core.errors import Detail
 from services.kernel.core.http import error_response
 from services.kernel.core.http_api import ApiSettings, json_response
-from services.kernel.core.http_parameters import limit, matching
-from services.kernel.core.tokens import Forbidden, Principal, Verifier
+from services.kernel.core.http_parameters import limit
+from services.kernel.core.tokens import Forbidden
 from services.storefront import cursors
+from services.storefront.access import Access, identifier
 from services.storefront.history import History
 from services.storefront.metrics import StorefrontMetrics
 from services.storefront.orders import OrderReader, OrderTooLarge
+from services.storefront.recommendation_routes import RecommendationRoutes
 
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 20
 
-_READERS = frozenset({"customer", "operator"})
-_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}\Z")
 _OPENAPI = (Path(__file__).parent / "openapi.json").read_bytes()
 
 
@@ -40,14 +39,16 @@ class Api:
     def __init__(
         self,
         reader: OrderReader,
-        verifier: Verifier,
+        recommendations: RecommendationRoutes,
+        access: Access,
         secrets: Callable[[], Sequence[bytes]],
         metrics: StorefrontMetrics,
         settings: ApiSettings,
     ) -> None:
         self._reader = reader
         self._history = History(reader, metrics)
-        self._verifier = verifier
+        self._recommendations = recommendations
+        self._access = access
         self._secrets = secrets
         self._metrics = metrics
         self._settings = settings
@@ -57,17 +58,14 @@ class Api:
         routes = [
             web.get("/v1/customers/{customer_id}/orders", self._customer_orders),
             web.get("/v1/orders/{order_id}", self._order),
+            *self._recommendations.routes(),
         ]
         return http_api.application(
             routes, _OPENAPI, self._metrics, self._settings, answer_of=self._answer_of
         )
 
     async def _customer_orders(self, request: web.Request) -> web.Response:
-        principal = self._principal(request)
-        customer_id = request.match_info["customer_id"]
-        if principal.role == "customer" and principal.subject != customer_id:
-            raise Forbidden("not_yours", "a customer's token reads only that customer's orders")
-        _identifier("customer_id", customer_id)
+        customer_id = self._access.customer_id(request, "orders")
         most = limit(request.query.get("limit"), default=DEFAULT_LIMIT, maximum=MAX_LIMIT)
         after = self._position(customer_id, request.query.get("cursor"))
         page = await self._history.page(customer_id, most, after)
@@ -79,11 +77,11 @@ class Api:
         )
 
     async def _order(self, request: web.Request) -> web.Response:
-        principal = self._principal(request)
-        order_id = _identifier("order_id", request.match_info["order_id"])
+        principal = self._access.principal(request)
+        order_id = identifier("order_id", request.match_info["order_id"])
         source = request.query.get("source")
         if source is not None:
-            _identifier("source", source)
+            identifier("source", source)
         found = await self._reader.orders(order_id, source)
         if principal.role == "customer":
             found = [order for order in found if order.customer_id == principal.subject]
@@ -97,9 +95,6 @@ class Api:
             return error_response(409, "ambiguous", "several senders have used this number: name one", named)
         return json_response(found[0].document)
 
-    def _principal(self, request: web.Request) -> Principal:
-        return self._verifier.verify(request.headers.get("Authorization"), roles=_READERS)
-
     def _position(self, customer_id: str, cursor: str | None) -> str | None:
         if cursor is None:
             return None
@@ -111,12 +106,7 @@ class Api:
             return error_response(400, "invalid_cursor", "begin again without a cursor")
         if isinstance(error, OrderTooLarge):
             return error_response(422, "order_too_large", "an order here is too large to be shown whole")
-        return None
-
-
-def _identifier(name: str, value: str) -> str:
-    reason = "1 to 64 of A-Z a-z 0-9 . _ : -, the first a letter or digit"
-    return matching(name, _IDENTIFIER, value, reason)
+        return self._recommendations.answer_of(error)
 
 
 def openapi() -> dict[str, object]:

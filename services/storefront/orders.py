@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -27,6 +27,7 @@ OFF_LOOP_BYTES = 64 * 1024
 
 _EXACT = Context(prec=60)  # 18 digits of price, 10 of quantity, 6 for the number of lines, and room
 
+T = TypeVar("T")
 _decode = codec.decoder("order", 1)
 
 
@@ -97,6 +98,19 @@ class OrderReader:
             OrderTooLarge: one of them is past the limit.
             Retryable: the table is away or throttles.
         """
+        return await self._found(order_id, source, _stored)
+
+    async def united(self, order_id: str, source: str) -> list[UnitedOrder[codec.OrderLine]]:
+        """Read a sender's order with this number, as its lines are; empty where there is none.
+
+        Raises:
+            OrderTooLarge, Retryable: as `orders` does.
+        """
+        return await self._found(order_id, source, union)
+
+    async def _found(
+        self, order_id: str, source: str | None, make: Callable[[list[tuple[int, codec.Order]]], T]
+    ) -> list[T]:
         condition, values = "order_id = :order_id", {":order_id": {"S": order_id}}
         if source is not None:
             condition += " AND begins_with(part, :part)"
@@ -112,9 +126,9 @@ class OrderReader:
             if start_key is None:
                 break
         if _packed_bytes(items) > OFF_LOOP_BYTES:
-            found = await asyncio.to_thread(_by_source, items)
+            found = await asyncio.to_thread(_by_source, items, make)
         else:
-            found = _by_source(items)
+            found = _by_source(items, make)
         self._metrics.orders_read.inc(len(found))
         return found
 
@@ -144,6 +158,26 @@ class OrderReader:
         )
         return [item["customer_sort"]["S"] for item in page.items], page.last_key
 
+    async def entries_since(self, customer_id: str, since: str, limit: int) -> tuple[list[str], bool]:
+        """Read the newest index entries of a customer from a time on, eventually consistent.
+
+        Args:
+            since: RFC 3339 with milliseconds, inclusive.
+            limit: entries at most.
+
+        Returns:
+            Sort keys as `entries` gives them, and whether there may be more.
+        """
+        page = await self._query(
+            "since",
+            "customer_id = :customer AND customer_sort >= :since",
+            {":customer": {"S": customer_id}, ":since": {"S": since}},
+            index="by_customer",
+            forward=False,
+            limit=limit,
+        )
+        return [item["customer_sort"]["S"] for item in page.items], page.last_key is not None
+
     async def _query(self, what: str, condition: str, values: Item, **arguments: Any) -> Page:
         async def once() -> Page:
             self._metrics.reads.labels(what=what).inc()
@@ -157,7 +191,7 @@ def _packed_bytes(items: Sequence[Item]) -> int:
     return sum(len(item["body"]["B"]) for item in items)
 
 
-def _by_source(items: Sequence[Item]) -> list[StoredOrder]:
+def _by_source(items: Sequence[Item], make: Callable[[list[tuple[int, codec.Order]]], T]) -> list[T]:
     by_source: dict[str, list[tuple[int, codec.Order]]] = {}
     budget = MAX_ORDER_BYTES
     for item in items:
@@ -165,7 +199,7 @@ def _by_source(items: Sequence[Item]) -> list[StoredOrder]:
         budget -= len(data)
         part = (int(item["sequence_number"]["S"]), _decode(data))
         by_source.setdefault(item["source"]["S"], []).append(part)
-    return [_stored(parts) for _, parts in sorted(by_source.items())]
+    return [make(parts) for _, parts in sorted(by_source.items())]
 
 
 def _unpacked(body: bytes, max_bytes: int) -> bytes:

@@ -35,5 +35,26 @@ class Settings(ServiceSettings):
         default=32,
         minimum=1,
         maximum=1_000,
-        help="DynamoDB calls in flight at once, over all requests",
+        help="DynamoDB calls in flight at once, over all requests; as many again for recommendations",
+    )
+    pointer_max_age_s: float = setting(
+        "CADABRA_POINTER_MAX_AGE_S",
+        default=2.0,
+        minimum=0.05,
+        maximum=300,
+        help="seconds for which the version in service is taken as known; a flip is seen within them",
+    )
+    recommendations_timeout_s: float = setting(
+        "CADABRA_RECOMMENDATIONS_TIMEOUT_S",
+        default=0.25,
+        minimum=0.01,
+        maximum=10,
+        help="seconds that recommendations wait for each table; past them they go on without it",
+    )
+    recommendations_cache_bytes: int = setting(
+        "CADABRA_RECOMMENDATIONS_CACHE_BYTES",
+        default=16 * 1024 * 1024,
+        minimum=0,
+        maximum=1_000_000_000,
+        help="bytes of products' and countries' records kept in memory, as they are stored; decoded about twice that",
     )

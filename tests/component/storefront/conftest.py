@@ -14,6 +14,7 @@ from services.dynamodb_writer.metrics import WriterMetrics
 from services.dynamodb_writer.order_store import OrderStore
 from tests import processes
 from tests.component.order_path import Client, OrderPath, Security, order_path
+from tests.component.storefront.versions import Version
 from tests.engines import Engines, local_environment
 from tests.orders import a_record
 from tests.suites.rejected_list import RejectedList
@@ -36,6 +37,11 @@ class Shop:
         for number, part in enumerate(parts, start=1):
             await store.write(a_record(part, number))
 
+    async def publish(self, version: Version) -> None:
+        """Put a version into the table, then the pointer onto it, as a publisher does."""
+        await version.write(self.path.dynamodb, self.path.namespace)
+        await version.flip(self.path.dynamodb, self.path.namespace)
+
     def operator(self) -> dict[str, str]:
         """The header of somebody who reads all."""
         return self.security.token("operator", "anna")
@@ -57,6 +63,9 @@ async def shop(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> As
             **local_environment(engines),
             "CADABRA_NAMESPACE": path.namespace,
             "CADABRA_RUN_ID": engines.run_id,
+            "CADABRA_POINTER_MAX_AGE_S": "0.05",
+            # A slow moment of the machine is no failure, except where a test says so.
+            "CADABRA_RECOMMENDATIONS_TIMEOUT_S": "5",
             **security.settings,
         }
         process = await processes.start("storefront", folder, environment)

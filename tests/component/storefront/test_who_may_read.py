@@ -1,4 +1,4 @@
-"""Who may read what: a table of tokens and the answer to each, on both routes."""
+"""Who may read what: a table of tokens and the answer to each, on every route."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import pytest
 
 from services.kernel.core.tokens import Keys, sign
 from tests.component.storefront.conftest import Shop
+from tests.component.storefront.versions import Version, an_article
 from tests.orders import one_part
 
 OWNER, OTHER = f"c{uuid.uuid4().hex[:10]}", f"c{uuid.uuid4().hex[:10]}"
 ORDER = f"o{uuid.uuid4().hex[:10]}"
+VERSION = Version("tokens").popular(None, [an_article("85123A", times=1), an_article("22423", times=1)])
 Headers = dict[str, str]
 
 
@@ -74,15 +76,29 @@ TABLE: list[tuple[str, Callable[[Shop], Headers], int, str]] = [
 
 
 @pytest.mark.parametrize(
-    "path", [f"/v1/customers/{OWNER}/orders", f"/v1/orders/{ORDER}"], ids=["history", "order"]
+    "path",
+    [f"/v1/customers/{OWNER}/orders", f"/v1/orders/{ORDER}", f"/v1/customers/{OWNER}/recommendations"],
+    ids=["history", "order", "recommendations"],
 )
 @pytest.mark.parametrize(("who", "headers", "status", "code"), TABLE, ids=[row[0] for row in TABLE])
 async def test_every_token_gets_its_answer(
     shop: Shop, path: str, who: str, headers: Callable[[Shop], Headers], status: int, code: str
 ) -> None:
     await shop.store([one_part(ORDER, customer_id=OWNER)])
+    await shop.publish(VERSION)
     found, answer = await shop.client.get(path, headers(shop))
     assert (found, answer.get("error", {}).get("code", "")) == (status, code), who
+
+
+@pytest.mark.parametrize("path", ["/v1/products/85123A/also-bought", "/v1/popular"])
+@pytest.mark.parametrize(("who", "headers", "status", "code"), TABLE, ids=[row[0] for row in TABLE])
+async def test_every_customer_may_see_what_is_bought_together_and_what_is_popular(
+    shop: Shop, path: str, who: str, headers: Callable[[Shop], Headers], status: int, code: str
+) -> None:
+    await shop.publish(VERSION)
+    found, answer = await shop.client.get(path, headers(shop))
+    expected = (200, "") if who == "other customer" else (status, code)
+    assert (found, answer.get("error", {}).get("code", "")) == expected, who
 
 
 async def test_a_customer_cannot_tell_which_orders_exist(shop: Shop) -> None:
