@@ -22,7 +22,9 @@ PEERS, TOOK = "peers.json", "took.json"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; 1 where a goal is missed."""
-    parser = argparse.ArgumentParser(prog="python -m spark_jobs.recommendations.evaluation", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m spark_jobs.recommendations.evaluation", description=__doc__
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--page", type=Path, help="write the report as one HTML file")
     parser.add_argument("--json", action="store_true", help="print everything as one JSON document")
@@ -37,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         print(json.dumps(findings.as_json(cuts, judged, {"took": took})))
     else:
-        print("\n".join([*table.rows(cuts), *table.told(judged)]))
+        print("\n".join([*table.rows(cuts), *table.steps(took), "", *table.told(judged)]))
     return 0 if all(one.met for one in judged) else 1
 
 
@@ -52,9 +54,9 @@ def _sentence(found: Mapping[str, Any]) -> str:
 
 
 def _settings(best: Mapping[str, Any]) -> str:
-    own = {name: value for name, value in best["settings"].items() if name != "method"}
-    words = ", ".join(f"{name} {value:g}" if not isinstance(value, str) else f"{name} {value}" for name, value in own.items())
-    return f"{words}, trend^{best['exponent']:g}, {best['way'].replace('_', ' ')}"
+    own = {name: value for name, value in best["settings"].items() if name != "method" and value is not None}
+    words = [f"{name} {value}" for name, value in own.items()]
+    return ", ".join([*words, f"trend^{best['exponent']:g}", best["way"].replace("_", " ")])
 
 
 def _read(path: Path) -> dict[str, Any]:

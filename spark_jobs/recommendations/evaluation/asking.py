@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spark_jobs.recommendations.evaluation.handover import Question
-from spark_jobs.recommendations.ranking.histories import Blocks, Histories, Longs
+from spark_jobs.recommendations.ranking.histories import Blocks, Histories, Longs, S
 from spark_jobs.recommendations.ranking.learning import lot
 from spark_jobs.recommendations.ranking.measures import Truth
 from spark_jobs.recommendations.ranking.netting import purchases
@@ -21,13 +21,13 @@ MOST_ASKED = 100_000
 
 
 @dataclass(frozen=True)
-class Hidden:
+class Hidden(Generic[T]):
     """Work that sees nothing from a day on: no method can be trained with what it is measured by."""
 
-    work: Callable[[Histories], object]
+    work: Callable[[Histories], T]
     at: int
 
-    def __call__(self, block: Histories) -> object:
+    def __call__(self, block: Histories) -> T:
         return self.work(known_at(block, self.at))
 
 
@@ -47,11 +47,11 @@ class Before:
 
     def map(self, work: Callable[[Histories], T]) -> Iterator[T]:
         """As `Blocks.map`."""
-        return self._blocks.map(Hidden(work, self._at))  # type: ignore[arg-type,return-value]
+        return self._blocks.map(Hidden(work, self._at))
 
-    def sum(self, work: Callable[[Histories], T]) -> T:
+    def sum(self, work: Callable[[Histories], S]) -> S:
         """As `Blocks.sum`."""
-        return self._blocks.sum(Hidden(work, self._at))  # type: ignore[arg-type,return-value,type-var]
+        return self._blocks.sum(Hidden(work, self._at))
 
 
 @dataclass(frozen=True)

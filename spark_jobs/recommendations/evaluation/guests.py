@@ -12,7 +12,7 @@ import numpy as np
 from spark_jobs.recommendations.ranking.also_bought import AlsoBought
 from spark_jobs.recommendations.ranking.basis import Basis
 from spark_jobs.recommendations.ranking.histories import Blocks, Histories
-from spark_jobs.recommendations.ranking.judging import K, JudgeBaskets, Judged, newcomers
+from spark_jobs.recommendations.ranking.judging import JudgeBaskets, Judged, K, newcomers
 from spark_jobs.recommendations.ranking.measures import Measures, measure
 from spark_jobs.recommendations.ranking.popular import popular
 from spark_jobs.recommendations.ranking.recipe import ALSO_BOUGHT_LENGTH
@@ -68,7 +68,9 @@ class JudgeNewcomers:
     def __call__(self, block: Histories) -> Judged:
         """Measures of the block's newcomers."""
         truth, countries = newcomers(block, Basis(self.statistics, self.statistics.trend()), self.end)
-        return Judged({(POPULAR, method): measure(self._shown(method, countries), truth) for method in self.methods})
+        return Judged(
+            {(POPULAR, method): measure(self._shown(method, countries), truth) for method in self.methods}
+        )
 
     def _shown(self, method: str, countries: list[str]) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:
         shown = np.full((len(countries), K), -1, np.int32)

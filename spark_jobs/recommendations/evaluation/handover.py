@@ -135,7 +135,9 @@ def read_lists(folder: Path, name: str) -> dict[str, Measures]:
     """What a list for guests was worth in each case, by method."""
     with np.load(folder / f"list-{name}.npz", allow_pickle=False) as found:
         methods = dict.fromkeys(key.partition("/")[0] for key in found.files)
-        return {method: Measures(*(found[f"{method}/{measure}"] for measure in _MEASURES)) for method in methods}
+        return {
+            method: Measures(*(found[f"{method}/{measure}"] for measure in _MEASURES)) for method in methods
+        }
 
 
 def _write(path: Path, **values: NDArray[Any] | int) -> None:

@@ -22,8 +22,15 @@ from spark_jobs.recommendations.evaluation.findings import (
     ListMeasured,
     Measured,
 )
-from spark_jobs.recommendations.evaluation.handover import DEPTH, TEST, Question, Ranked, read_lists, read_truth
 from spark_jobs.recommendations.evaluation.guests import ALSO_BOUGHT, POPULAR
+from spark_jobs.recommendations.evaluation.handover import (
+    DEPTH,
+    TEST,
+    Question,
+    Ranked,
+    read_lists,
+    read_truth,
+)
 from spark_jobs.recommendations.ranking.measures import Measures, Reach, interval, measure
 
 SEED, DRAWS = 1, 1000
@@ -51,7 +58,7 @@ def judge(folder: Path, chosen: Mapping[str, str]) -> Cut:
         measures = {method: measure(found, wanted, DEPTH) for method, found in shown.items()}
         asked = wanted.sizes > 0
         methods[split] = {
-            method: Measured(**estimates(found), **novelty(shown[method][asked]))
+            method: Measured(**estimates(found), **novelty(shown[method][asked]))  # type: ignore[arg-type]
             for method, found in measures.items()
         }
         against[split] = beside_best(measures)
@@ -94,7 +101,10 @@ def _guests(folder: Path) -> dict[str, Any]:
         name: {method: ListMeasured(**estimates(measures)) for method, measures in methods.items()}
         for name, methods in found.items()
     }
-    return {"lists": lists, "cases": {name: len(next(iter(methods.values()))) for name, methods in found.items()}}
+    return {
+        "lists": lists,
+        "cases": {name: len(next(iter(methods.values()))) for name, methods in found.items()},
+    }
 
 
 def _novelty(buyers: NDArray[Any], customers: int, known: int) -> Callable[[NDArray[Any]], dict[str, float]]:
@@ -106,4 +116,3 @@ def _novelty(buyers: NDArray[Any], customers: int, known: int) -> Callable[[NDAr
         return {"coverage": coverage, "novelty": reach.novelty(buyers, customers)}
 
     return of
-

@@ -6,37 +6,52 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from spark_jobs.recommendations.evaluation import table
-from spark_jobs.recommendations.evaluation.findings import LABELS, MEASURES, OURS, SPLITS, WORDS, Cut, Verdict, three
+from spark_jobs.recommendations.evaluation.findings import (
+    LABELS,
+    MEASURES,
+    OURS,
+    SPLITS,
+    WORDS,
+    Cut,
+    Verdict,
+    three,
+)
 from spark_jobs.recommendations.evaluation.picture import picture
 
 _STYLE = """
-body { font: 15px/1.45 Helvetica, Arial, sans-serif; color: #26323f; max-width: 1120px; margin: 2em auto; padding: 0 1em }
+body { font: 15px/1.45 Helvetica, Arial, sans-serif; color: #26323f; max-width: 1120px;
+  margin: 2em auto; padding: 0 1em }
 table { border-collapse: collapse; margin: .6em 0 1.6em; font-variant-numeric: tabular-nums }
 th, td { padding: .2em .8em; text-align: right; border-bottom: 1px solid #dfe5ea }
 th:first-child, td:first-child { text-align: left }
 tr.ours { background: #e5f2ed; font-weight: bold }
-.met { color: #1f6f54 } .missed { color: #b03a2e; font-weight: bold } small { color: #66727e } svg { max-width: 100%; height: auto }
+.met { color: #1f6f54 } .missed { color: #b03a2e; font-weight: bold }
+small { color: #66727e } svg { max-width: 100%; height: auto }
 """
 
 
-def page(made_on: str, cuts: Sequence[Cut], verdicts: Sequence[Verdict], facts: Mapping[str, str]) -> str:
+def page(
+    made_on: str, cuts: Sequence[Cut], verdicts: Sequence[Verdict], took: Mapping[str, Mapping[str, float]]
+) -> str:
     """The whole document.
 
     Args:
         made_on: YYYY-MM-DD.
-        facts: what else was measured, by what it is called.
+        took: of each step elapsed_s, cpu_s and peak_bytes.
     """
     title = f"Recommendations, evaluated on {made_on}"
     parts = [
         "<!doctype html>",
-        f'<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style></head><body>',
+        f'<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>',
+        f"<style>{_STYLE}</style></head><body>",
         f"<h1>{escape(title)}</h1>",
         *_goals(verdicts),
         "<h2>NDCG@10 and its 95 % bootstrap interval</h2>",
         picture(cuts),
         *(part for cut in cuts for part in _cut(cut)),
-        "<h2>What it took</h2><table>",
-        *(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in facts.items()),
+        "<h2>What it took</h2>",
+        _head("seconds", "CPU seconds", "peak memory, MB"),
+        *(_row(name, table.took(found)) for name, found in took.items()),
         "</table></body></html>",
         "",
     ]
@@ -82,4 +97,6 @@ def _head(*names: str) -> str:
 
 
 def _row(name: str, cells: Sequence[str], kind: str = "") -> str:
-    return f"<tr{kind}><td>{escape(name)}</td>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
+    return (
+        f"<tr{kind}><td>{escape(name)}</td>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
+    )

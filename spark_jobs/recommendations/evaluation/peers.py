@@ -1,8 +1,8 @@
 """The library `implicit` on the same histories: `python -m spark_jobs.recommendations.evaluation.peers FOLDER...`.
 
-Runs in the peers' environment. Of each cut-off's folder it reads what is known, tries its grid on the validation window,
-trains anew with what was best there, and writes its rankings. The truth of the test lies in a file that it does not open.
-It gets whatever made our own better by hand: weights by recency, the trend of an article, own history first.
+Runs in the peers' environment. Of each cut-off's folder it reads what is known, tries its grid on the validation
+window, trains anew with what was best there, and writes its rankings. The truth of the test lies in a file that it does
+not open. It gets whatever made our own better: weights by recency, the trend of an article, own history first.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ class Settings:
     factors: int
     regularization: float
     iterations: int
-    alpha: float = 1.0
-    learning_rate: float = 0.0
+    alpha: float | None = None
+    learning_rate: float | None = None
 
 
 ALS = [
@@ -204,7 +204,8 @@ def evaluate(folder: Path, say: Callable[[str], None]) -> Iterator[tuple[str, di
         for_all, for_new = choose(grid, validation, truth)
         chosen_s, begun = time.monotonic() - begun, time.monotonic()
         rankers = {
-            settings: Ranker(train(settings, known), known) for settings in {for_all.settings, for_new.settings}
+            settings: Ranker(train(settings, known), known)
+            for settings in {for_all.settings, for_new.settings}
         }
         trained_s = time.monotonic() - begun
         Ranked(
@@ -212,13 +213,16 @@ def evaluate(folder: Path, say: Callable[[str], None]) -> Iterator[tuple[str, di
             rankers[for_new.settings].rank(for_new.way, for_new.exponent),
         ).write(folder, method)
         say(f"{folder.name}: {method}: grid {chosen_s:.1f} s, trained {trained_s:.1f} s")
-        yield method, {
-            "all": asdict(for_all),
-            "new": asdict(for_new),
-            "grid": len(grid) * len(TRENDS),
-            "grid_s": round(chosen_s, 1),
-            "trained_s": round(trained_s, 1),
-        }
+        yield (
+            method,
+            {
+                "all": asdict(for_all),
+                "new": asdict(for_new),
+                "grid": len(grid) * len(TRENDS),
+                "grid_s": round(chosen_s, 1),
+                "trained_s": round(trained_s, 1),
+            },
+        )
 
 
 def fit(folder: Path, method: str) -> dict[str, float]:
@@ -231,8 +235,12 @@ def fit(folder: Path, method: str) -> dict[str, float]:
 
 def main() -> int:
     """Print what was chosen as JSON by cut-off, or with --fit what one training takes."""
-    parser = argparse.ArgumentParser(prog="python -m spark_jobs.recommendations.evaluation.peers", description=__doc__)
-    parser.add_argument("folder", type=Path, nargs="+", help="a cut-off's folder, as the Spark part has written it")
+    parser = argparse.ArgumentParser(
+        prog="python -m spark_jobs.recommendations.evaluation.peers", description=__doc__
+    )
+    parser.add_argument(
+        "folder", type=Path, nargs="+", help="a cut-off's folder, as the Spark part has written it"
+    )
     parser.add_argument("--fit", choices=sorted(GRIDS), help="train once and say what it took")
     options = parser.parse_args()
     if options.fit:

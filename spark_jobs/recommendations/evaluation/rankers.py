@@ -11,6 +11,7 @@ import numpy as np
 from spark_jobs.recommendations.evaluation.asking import Asking, known_at
 from spark_jobs.recommendations.evaluation.handover import DEPTH, Ranked
 from spark_jobs.recommendations.evaluation.plain_als import AlsSettings, fold_in
+from spark_jobs.recommendations.ranking.basis import Basis
 from spark_jobs.recommendations.ranking.factors import Factors
 from spark_jobs.recommendations.ranking.histories import Histories, Ints
 from spark_jobs.recommendations.ranking.known import Known, top
@@ -54,7 +55,7 @@ class Ours:
 
 @dataclass(frozen=True)
 class Als:
-    """Spark's ALS as it comes, without anything added."""
+    """Spark's ALS as it comes, without anything added; an article that it never saw is not ranked."""
 
     factors: Factors
     settings: AlsSettings
@@ -65,6 +66,28 @@ class Als:
         values = self.factors.values
         known = Known.of(block, self.at, len(values))
         scores = fold_in(known, values, self.settings) @ values.T.astype(np.float64)
+        scores[:, ~values.any(axis=1)] = -np.inf
+        if new:
+            scores[known.seen.nonzero()] = -np.inf
+        return top(scores, k)[0]
+
+
+@dataclass(frozen=True)
+class OwnHistory:
+    """What the customer ordered most often; of equal ones, and after them, what most bought in the last 30 days.
+
+    Args:
+        basis: everything before the cut-off.
+    """
+
+    basis: Basis
+
+    def rank(self, block: Histories, k: int, new: bool) -> Ints:
+        """As `Ranker.rank`."""
+        known = self.basis.known(block)
+        recent = self.basis.statistics.buyers.within(30)
+        scores = known.matrix(known.orders.astype(np.float64)).toarray() + recent / (int(recent.max()) + 1)
+        scores[:, self.basis.statistics.sold == 0] = -np.inf
         if new:
             scores[known.seen.nonzero()] = -np.inf
         return top(scores, k)[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -11,23 +11,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spark_jobs.progress import Progress
 from spark_jobs.recommendations.evaluation import asking, guests, rankers
 from spark_jobs.recommendations.evaluation.asking import Asking, Before
 from spark_jobs.recommendations.evaluation.handover import TEST, VALIDATION, write_lists, write_truth
 from spark_jobs.recommendations.evaluation.plain_als import COURSE, PLAIN
-from spark_jobs.recommendations.evaluation.rankers import Als, Ours, Ranker
+from spark_jobs.recommendations.evaluation.rankers import Als, Ours, OwnHistory, Ranker
 from spark_jobs.recommendations.ranking import pipeline
 from spark_jobs.recommendations.ranking.baselines import baselines
-from spark_jobs.recommendations.ranking.factors import TrainFactors
+from spark_jobs.recommendations.ranking.factors import Factors, TrainFactors
 from spark_jobs.recommendations.ranking.histories import Articles, Blocks, Histories
 from spark_jobs.recommendations.ranking.recipe import WINDOW_DAYS, Recipe
 from spark_jobs.recommendations.ranking.statistics import Statistics
 
-OURS, ALS, COURSE_ALS = "ours", "spark_als", "course_als"
+OURS, OWN_HISTORY, ALS, COURSE_ALS = "ours", "own_history", "spark_als", "course_als"
 _EPOCH = date(1970, 1, 1)
 FACTS = "facts.json"
+TrainValues = Callable[[int], NDArray[np.float32]]
+"""Trains ALS on what was bought before a day; gives articles' factors, float32[articles, rank]."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class World:
     blocks: Blocks
     baskets: Blocks
     articles: Articles
-    factors: Mapping[str, TrainFactors]
+    factors: Mapping[str, TrainValues]
     end: int
 
 
@@ -49,7 +52,7 @@ def run(
     blocks: Blocks,
     baskets: Blocks,
     articles: Articles,
-    factors: Mapping[str, TrainFactors],
+    factors: Mapping[str, TrainValues],
     cuts: Sequence[str],
     folder: Path,
     progress: Progress,
@@ -59,8 +62,8 @@ def run(
     Args:
         blocks: all customers, with all that they did, also after the cut-offs; what is trained never sees that.
         baskets: all orders, guests' included.
-        factors: what trains ALS on purchases before a day and gives articles' factors: `ours` as `train` has it, `plain`
-            by `plain_als.PLAIN`, `course` by `plain_als.COURSE`; an absent one is a method that is not measured.
+        factors: what trains ALS: `ours` as `train` has it, `plain` by `plain_als.PLAIN`, `course` by
+            `plain_als.COURSE`; an absent one is a method that is not measured.
         cuts: days as YYYY-MM-DD: what was ordered before is known, what was ordered from then on is asked for.
         folder: where a folder for each cut-off is written.
 
@@ -85,7 +88,7 @@ def _at(world: World, at: int, folder: Path, progress: Progress) -> dict[str, An
         test = _ask(world, at, world.end, folder, TEST)
         _ask(world, at - WINDOW_DAYS, at, folder, VALIDATION)
     trained: dict[str, Ranker] = {}
-    ours = world.factors.get("ours")
+    ours = _ours(world)
     with progress.phase("choice"):
         choice = pipeline.choose(before, baskets, world.articles, at, ours, progress.say)
     recipe = choice.recipe()
@@ -93,7 +96,8 @@ def _at(world: World, at: int, folder: Path, progress: Progress) -> dict[str, An
         model = pipeline.fit(before, baskets, world.articles, at, recipe, ours, progress.say)
         trained[OURS] = Ours(model)
     with progress.phase("others"):
-        trained |= baselines(before, at, count)
+        others = baselines(before, at, count)
+        trained |= {**others, OWN_HISTORY: OwnHistory(others[OWN_HISTORY].basis)}
         trained |= _als(world, at)
     with progress.phase("rankings"):
         parts = world.blocks.map(rankers.AnswersOf(test, trained))
@@ -116,7 +120,9 @@ def _at(world: World, at: int, folder: Path, progress: Progress) -> dict[str, An
 
 def _ask(world: World, at: int, end: int, folder: Path, name: str) -> Asking:
     """Write a question and its truth."""
-    sold = Before(world.blocks, at).sum(partial(Statistics.of, at=at, n_articles=len(world.articles))).sold > 0
+    sold = (
+        Before(world.blocks, at).sum(partial(Statistics.of, at=at, n_articles=len(world.articles))).sold > 0
+    )
     wanted = asking.bounded(world.blocks, Asking(at, end, sold))
     question, truth = asking.question(world.blocks.map(asking.PartOf(wanted)), at, len(world.articles))
     if not len(truth):
@@ -126,10 +132,15 @@ def _ask(world: World, at: int, end: int, folder: Path, name: str) -> Asking:
     return wanted
 
 
+def _ours(world: World) -> TrainFactors | None:
+    train = world.factors.get("ours")
+    return None if train is None else lambda at: Factors(train(at))
+
+
 def _als(world: World, at: int) -> dict[str, Ranker]:
     wanted = {ALS: ("plain", PLAIN), COURSE_ALS: ("course", COURSE)}
     return {
-        method: Als(world.factors[name](at), settings, at)
+        method: Als(Factors(world.factors[name](at)), settings, at)
         for method, (name, settings) in wanted.items()
         if name in world.factors
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from spark_jobs.recommendations.evaluation.findings import (
     LABELS,
@@ -84,3 +84,15 @@ def told(verdicts: Sequence[Verdict]) -> Iterator[str]:
         yield f"{'met   ' if one.met else 'MISSED'} {one.sentence}"
     if not verdicts:
         yield "no goal is set for these cut-offs"
+
+
+def took(found: Mapping[str, float]) -> list[str]:
+    """Seconds, CPU seconds and megabytes of a step."""
+    return [f"{found['elapsed_s']:.0f}", f"{found['cpu_s']:.0f}", f"{found['peak_bytes'] / 2**20:,.0f}"]
+
+
+def steps(every: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    """What each step took."""
+    for name, found in every.items():
+        elapsed, cpu, memory = took(found)
+        yield f"{name:<{_WIDTH}}{elapsed:>6} s{cpu:>6} s of CPU{memory:>8} MB"
