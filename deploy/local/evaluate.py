@@ -93,10 +93,10 @@ def peers_in_place() -> bool:
 
 async def _spark(lines: Path, folder: Path, cutoffs: Sequence[str]) -> Ran:
     with tempfile.TemporaryDirectory(dir=folder) as spilled:
-        command = [spark.PYTHON, "-m", "spark_jobs.recommendations", "evaluate", "--json"]
-        options = ["--lines", lines, "--cutoffs", ",".join(cutoffs), "--folder", folder]
+        command: list[str | Path] = [spark.PYTHON, "-m", "spark_jobs.recommendations", "evaluate", "--json"]
+        command += ["--lines", lines, "--cutoffs", ",".join(cutoffs), "--folder", folder]
         settings = {**_environment(), **spark.environment(Path(spilled))}
-        return _well(await job.run("Spark's part", [*command, *options], settings, _say))
+        return _well(await job.run("Spark's part", command, settings, _say))
 
 
 async def _peers(folder: Path) -> Ran:
