@@ -17,8 +17,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import implicit.als  # type: ignore[import-not-found]
-import implicit.bpr  # type: ignore[import-not-found]
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -93,7 +91,10 @@ def matrix(known: Question, weights: str) -> sparse.csr_matrix:
 
 
 def train(settings: Settings, known: Question) -> Any:
-    """A trained model of the library."""
+    """A trained model of the library, which only the peers' environment has."""
+    import implicit.als  # type: ignore[import-not-found]
+    import implicit.bpr  # type: ignore[import-not-found]
+
     shared = {
         "factors": settings.factors,
         "regularization": settings.regularization,
