@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -23,7 +24,7 @@ from bench.consumer.participants import PEERS, ROOT, set_up
 from bench.recommendations import publishing, shop, table
 from bench.recommendations.publishing import Published
 from bench.recommendations.table import CHOOSE, FIT, LISTS, OURS, Took
-from deploy.local import job
+from deploy.local import environment, job
 from deploy.local.job import Ran
 from spark_jobs.recommendations.evaluation.handover import TEST, Question
 from spark_jobs.recommendations.ranking.measures import Truth
@@ -106,7 +107,9 @@ def _environment() -> dict[str, str]:
 
 def run(sizes: Sequence[int]) -> tuple[list[Took], Published]:
     """Measure everything."""
-    set_up()
+    os.environ.update(environment.cloud())
+    with contextlib.redirect_stdout(sys.stderr):
+        set_up()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         found, recipe = asyncio.run(measure(sizes, folder))

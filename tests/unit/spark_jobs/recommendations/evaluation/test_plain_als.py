@@ -14,7 +14,7 @@ from tests.unit.spark_jobs.recommendations.evaluation.small_shop import drawn, h
 ARTICLES = 9
 
 
-def _loss(user: np.ndarray, known: Known, row: int, values: np.ndarray, settings: AlsSettings) -> float:  # type: ignore[type-arg]
+def _loss(user: np.ndarray, known: Known, row: int, values: np.ndarray, settings: AlsSettings) -> float:
     """The customer's part of the loss, term by term."""
     own = range(known.starts[row], known.starts[row + 1])
     rating = {int(known.article[pair]): float(ratings(known, settings)[pair]) for pair in own}

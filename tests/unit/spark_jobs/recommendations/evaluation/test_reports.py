@@ -44,20 +44,8 @@ def test_the_table_has_a_row_for_each_method_and_split() -> None:
     for label in LABELS.values():
         assert sum(line.strip().startswith(f"{label} ") for line in shown) >= 2 * len(CUTS)
     (row, *_) = [line for line in shown if line.strip().startswith("ours  ")]
-    assert row.split() == [
-        "ours",
-        ".160",
-        "[.150",
-        ".170]",
-        ".380",
-        "[.370",
-        ".390]",
-        ".190",
-        "[.180",
-        ".200]",
-        ".250",
-        "4.5",
-    ]
+    row = " ".join(row.split())
+    assert row == "ours .160 [.150 .170] .380 [.370 .390] .190 [.180 .200] .250 4.5"
     assert "    ours minus implicit ALS: NDCG -0.0030 [-0.0130 +0.0070]" in "\n".join(shown)
 
 

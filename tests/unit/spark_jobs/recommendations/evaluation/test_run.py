@@ -27,7 +27,7 @@ AT, ARTICLES = (date.fromisoformat(CUT) - date(1970, 1, 1)).days, 15
 OURS = set(LABELS) - {"implicit_als", "implicit_bpr"}
 
 
-def _factors(at: int) -> np.ndarray:  # type: ignore[type-arg]
+def _factors(at: int) -> np.ndarray:
     return np.random.default_rng(at).normal(size=(ARTICLES, 4)).astype(np.float32)
 
 
