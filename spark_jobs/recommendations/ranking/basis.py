@@ -20,7 +20,6 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "item_knn": ("item_knn",),
     "als": ("als",),
     "ease": ("ease",),
-    "ease_binary": ("ease_binary",),
     "ease_als": ("ease", "als"),
     "learned": ("ease",),
     "next_purchase": ("ease",),
@@ -35,7 +34,6 @@ class Basis:
         statistics: of all blocks.
         trend: float64[articles], `Statistics.trend`.
         ease: float32[articles, articles] on faded orders; None where no method needs it, as all that follow.
-        ease_binary: the same on what was bought at all.
         item_knn: CSR float32 [articles, articles].
         als: factors of Spark's ALS.
     """
@@ -43,7 +41,6 @@ class Basis:
     statistics: Statistics
     trend: Floats
     ease: Singles | None = None
-    ease_binary: Singles | None = None
     item_knn: Any = None
     als: Factors | None = None
 
@@ -71,18 +68,20 @@ class Basis:
             raise ValueError("a method needs the factors of ALS, and nothing trains them")
         faded = blocks.sum(GramOf(at, n_articles, "faded")).dense() if "ease" in needs else None
         weights = ease.weights(faded) if faded is not None else None
-        binary, knn = None, None
-        if needs & {"ease_binary", "item_knn"}:
-            together = blocks.sum(GramOf(at, n_articles, "binary")).dense()
-            knn = neighbours.nearest(neighbours.cosine(together)) if "item_knn" in needs else None
-            binary = ease.weights(together) if "ease_binary" in needs else None
+        knn = None
+        if "item_knn" in needs:
+            knn = neighbours.nearest(neighbours.cosine(blocks.sum(GramOf(at, n_articles, "binary")).dense()))
         als = train_factors(at) if train_factors is not None and "als" in needs else None
-        return cls(statistics, statistics.trend(), weights, binary, knn, als)
+        return cls(statistics, statistics.trend(), weights, knn, als)
 
     @property
     def at(self) -> int:
         """The day, exclusive."""
         return self.statistics.at
+
+    def serves(self, methods: Collection[str]) -> bool:
+        """Whether all models are there that the methods need."""
+        return all(getattr(self, need) is not None for method in methods for need in _NEEDS.get(method, ()))
 
     def known(self, block: Histories) -> Known:
         """The block as it was known at the day."""
@@ -109,17 +108,14 @@ class Basis:
         """What a method finds without trend; as `scores`.
 
         Args:
-            method: `ease`, `ease_binary`, `item_knn` or `als`.
+            method: `ease`, `item_knn` or `als`.
         """
         if method == "ease":
             return np.asarray(self.query(known) @ self.ease)
         if method == "als" and self.als is not None:
             return np.asarray((fold_in(known, self.als) @ self.als.values.T).astype(np.float32))
-        bought = known.matrix(np.ones(len(known.row), np.float32))
         if method == "item_knn":
-            return np.asarray((bought @ self.item_knn).toarray())
-        if method == "ease_binary":
-            return np.asarray(bought @ self.ease_binary)
+            return np.asarray((known.matrix(np.ones(len(known.row), np.float32)) @ self.item_knn).toarray())
         raise ValueError(f"no method {method} here")
 
     def query(self, known: Known) -> Any:

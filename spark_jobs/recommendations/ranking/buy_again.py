@@ -13,13 +13,13 @@ from spark_jobs.recommendations.ranking.statistics import FADING_DAYS
 
 FEATURES = (
     "log_orders_with_it",
-    "share_of_orders",
     "log_days_since",
     "log_faded_orders",
     "log_affinity",
     "log_trend",
     "repeat_rate",
     "log_buyers_30d",
+    "log_faded_buyers",
     "rise_14_30",
     "rise_30_60",
     "log_customer_orders",
@@ -45,13 +45,13 @@ def features(known: Known, basis: Basis, affinity: NDArray[Any]) -> Floats:
     item = known.article
     columns = (
         np.log1p(known.orders),
-        known.orders / np.maximum(placed, 1.0),
         np.log1p(since),
         np.log(known.faded(FADING_DAYS) + 1e-3),
         np.log(np.maximum(affinity[known.row, item], 0.0) + 1e-3),
         np.log(basis.trend[item]),
         (statistics.repeaters[item] + 1.0) / (buyers.ever[item] + 10.0),
         np.log1p(buyers.within(30)[item]),
+        np.log1p(buyers.faded[item]),
         (buyers.within(14)[item] + 1.0) / (buyers.within(30)[item] + 2.0),
         (buyers.within(30)[item] + 1.0) / (buyers.within(60)[item] + 2.0),
         np.log1p(placed),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from spark_jobs.recommendations.ranking import buy_again, calibration, you_may_like
 from spark_jobs.recommendations.ranking.basis import Basis
 from spark_jobs.recommendations.ranking.histories import Histories, Ints
-from spark_jobs.recommendations.ranking.known import Floats, Known, significant, top
+from spark_jobs.recommendations.ranking.known import Floats, Known, best_of, significant, top
 from spark_jobs.recommendations.ranking.learning import Examples, chosen
 from spark_jobs.recommendations.ranking.logistic import Logistic
 from spark_jobs.recommendations.ranking.measures import Truth
@@ -72,8 +72,7 @@ class Scene:
         if method != "learned":
             open_ = you_may_like.unseen(self.scores(method), self.known, self.basis.statistics.sold > 0)
             return Ranked(*top(open_, k))
-        first = self.new("ease", None, you_may_like.LOOKED_AT)
-        table = you_may_like.features(self.known, self.basis, first.article, first.score)
+        first, table = self.new_features()
         return _reordered(first, _probability(weights, table, first.article), k)
 
     def own(self, method: str, weights: Logistic | None, k: int) -> Ranked:
@@ -88,9 +87,7 @@ class Scene:
             score = _filled(weights).probability(self.own_features())
         else:
             score = buy_again.plain_score(method, known, self.basis)
-        spread = np.full((len(known), known.n_articles), -np.inf)
-        spread[known.row, known.article] = score
-        return Ranked(*top(spread, k))
+        return Ranked(*best_of(known.row, known.article, score, len(known), k))
 
     def own_features(self) -> Floats:
         """As `buy_again.features`."""

@@ -5,14 +5,14 @@ Source: H. Steck, Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from scipy import linalg
 
 from spark_jobs.recommendations.ranking.known import Floats, Singles
 
 REGULARISATION = 300.0
+
+_SLICE = 512
 
 
 def weights(gram: Floats, regularisation: float = REGULARISATION) -> Singles:
@@ -24,17 +24,29 @@ def weights(gram: Floats, regularisation: float = REGULARISATION) -> Singles:
 
     Returns:
         float32[articles, articles]; row: the article that speaks, column: the one it speaks for.
+
+    Raises:
+        ValueError: the matrix is no sum of x xᵀ.
     """
     n = len(gram)
     if not n:
         return np.zeros((0, 0), np.float32)
     gram[np.diag_indices(n)] += regularisation
-    factor: Any = linalg.cholesky(gram.T, lower=True, overwrite_a=True, check_finite=False)
+    # The transpose of a symmetric matrix in C order is the matrix in Fortran order: LAPACK works where it lies.
+    factor, broken = linalg.lapack.dpotrf(gram.T, lower=1, clean=0, overwrite_a=1)
+    if broken:
+        raise ValueError("the Gram matrix is not positive definite")
     inverse, _ = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
-    # One triangle is filled: the other is its mirror.
-    inverse = np.tril(inverse)
-    inverse += np.tril(inverse, -1).T
     diagonal = np.diag(inverse).copy()
-    inverse /= -diagonal[None, :]
-    inverse[np.diag_indices(n)] = 0.0
-    return np.asarray(inverse, np.float32)
+    result = np.empty((n, n), np.float32)
+    for first in range(0, n, _SLICE):
+        end = min(first + _SLICE, n)
+        # One triangle is filled, the other is its mirror.
+        corner = np.tril(inverse[first:end, first:end])
+        square = corner + np.tril(corner, -1).T
+        result[first:end, first:end] = square / -diagonal[first:end]
+        below = inverse[end:, first:end]
+        result[end:, first:end] = below / -diagonal[first:end]
+        result[first:end, end:] = below.T / -diagonal[end:]
+    np.fill_diagonal(result, 0.0)
+    return result

@@ -114,29 +114,45 @@ def incidence(histories: Histories, n_articles: int) -> Any:
 
 
 def top(scores: NDArray[Any], k: int) -> tuple[Ints, Floats]:
-    """The best k columns of each row, falling; equal scores in order of column, places without a score hold -1.
+    """The best k columns of each row, as `best_of`.
+
+    Args:
+        scores: [rows, columns], float32 or float64; -inf where a column must not be taken.
+    """
+    n, columns = scores.shape
+    width = min(k, columns)
+    if not n or not width:
+        return np.full((n, k), -1, np.int32), np.full((n, k), -np.inf)
+    least = np.partition(scores, columns - width, axis=1)[:, columns - width].astype(np.float64)
+    # Whatever may round to the same six digits as the least of the best.
+    bound = np.where(np.isfinite(least), least - 2e-5 * np.abs(least), -np.inf)
+    row, column = np.nonzero((scores >= bound[:, None]) & (scores > -np.inf))
+    return best_of(row, column, scores[row, column], n, k)
+
+
+def best_of(
+    row: NDArray[Any], column: NDArray[Any], score: NDArray[Any], n: int, k: int
+) -> tuple[Ints, Floats]:
+    """Of each of n rows the best k entries, falling; equal scores by column, places without an entry hold -1.
 
     Scores count to six significant digits, so that the last bits of a sum decide nothing.
 
     Args:
-        scores: [rows, columns]; -inf where a column must not be taken.
+        row: int[entries], from 0 up to n.
+        column: int[entries].
+        score: float[entries].
 
     Returns:
-        int32[rows, k] columns and float64[rows, k] rounded scores.
+        int32[n, k] columns, and float64[n, k] rounded scores, -inf where there is no entry.
     """
-    n, columns = scores.shape
-    width = min(k, columns)
-    best = np.full((n, k), -1, np.int32)
-    value = np.full((n, k), -np.inf)
-    if not n or not width:
-        return best, value
-    rounded = significant(scores)
-    floor = np.partition(rounded, columns - width, axis=1)[:, columns - width]
-    for row in range(n):
-        among = np.flatnonzero((rounded[row] >= floor[row]) & (rounded[row] > -np.inf))
-        order = among[np.argsort(-rounded[row, among], kind="stable")][:width]
-        best[row, : len(order)] = order
-        value[row, : len(order)] = rounded[row, order]
+    rounded = significant(score)
+    order = np.lexsort((column, -rounded, row))
+    row = row[order]
+    place = np.arange(len(row)) - np.searchsorted(row, row)
+    kept = place < k
+    best, value = np.full((n, k), -1, np.int32), np.full((n, k), -np.inf)
+    best[row[kept], place[kept]] = column[order][kept]
+    value[row[kept], place[kept]] = rounded[order][kept]
     return best, value
 
 

@@ -32,7 +32,8 @@ class Logistic:
         Args:
             features: float64[n, features] in the order of `names`.
         """
-        return _sigmoid(self.intercept + features @ self.weights)
+        # Row by row, not as a product of matrices: that adds up otherwise for other numbers of rows.
+        return _sigmoid(self.intercept + (features * self.weights).sum(axis=1))
 
     def as_json(self) -> dict[str, float]:
         """Each feature's weight, and the intercept."""

@@ -145,7 +145,7 @@ def measure(ranked: NDArray[Any], truth: Truth, k: int = 10) -> Measures:
     row = np.arange(len(truth))[:, None]
     hit = truth.holds(np.broadcast_to(row, shown.shape), shown).astype(np.float64)
     place = np.arange(1, shown.shape[1] + 1)
-    dcg = hit @ (1.0 / np.log2(place + 1.0)) if shown.shape[1] else np.zeros(len(truth))
+    dcg = (hit / np.log2(place + 1.0)).sum(axis=1)
     precision = np.cumsum(hit, axis=1) / place
     bought = truth.sizes
     ideal = np.concatenate(([0.0], np.cumsum(1.0 / np.log2(np.arange(1, k + 1) + 1.0))))

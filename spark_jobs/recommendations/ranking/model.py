@@ -14,7 +14,8 @@ from scipy import sparse
 from spark_jobs.recommendations.ranking.also_bought import AlsoBought
 from spark_jobs.recommendations.ranking.basis import Basis
 from spark_jobs.recommendations.ranking.customer_lists import Heads, Ranked, Scene
-from spark_jobs.recommendations.ranking.histories import Articles, Histories, Ints
+from spark_jobs.recommendations.ranking.histories import Articles, Histories, Ints, Longs
+from spark_jobs.recommendations.ranking.known import Floats, Known
 from spark_jobs.recommendations.ranking.popular import Popular, popular
 from spark_jobs.recommendations.ranking.recipe import LIST_LENGTH, Recipe
 
@@ -67,8 +68,9 @@ class Model:
         """Records of recommendations/1, one for each of the block's customers with a purchase, in the block's order."""
         scene = Scene.of(self.basis, block)
         new, own = self.heads.new_list(scene, LIST_LENGTH), self.heads.own_list(scene, LIST_LENGTH)
+        asked, spoken = self._spoken(scene.known)
         rows = np.flatnonzero(scene.known.distinct > 0)
-        return [self._customer(scene, int(row), new, own) for row in rows]
+        return [self._customer(scene.known, int(row), new, own, asked, spoken) for row in rows]
 
     def product_records(self) -> list[dict[str, Any]]:
         """Records of every article that lay in an order with another."""
@@ -110,10 +112,8 @@ class Model:
             "also_bought": self.also_bought.article,
             "also_bought_score": self.also_bought.score,
         }
-        for name in ("ease", "ease_binary"):
-            weights = getattr(self.basis, name)
-            if weights is not None:
-                arrays[name] = weights
+        if self.basis.ease is not None:
+            arrays["ease"] = self.basis.ease
         if self.basis.als is not None:
             arrays["als"] = self.basis.als.values
         if self.basis.item_knn is not None:
@@ -131,8 +131,19 @@ class Model:
             "buy_again": self.heads.own.as_json(),
         }
 
-    def _customer(self, scene: Scene, row: int, new: Ranked, own: Ranked) -> dict[str, Any]:
-        known = scene.known
+    def _spoken(self, known: Known) -> tuple[Floats, Any]:
+        """float64[pairs], how loud each own article speaks, and [articles, articles], for which others."""
+        if self.basis.ease is not None:
+            return np.asarray(self.basis.query(known).data, np.float64), self.basis.ease
+        also = self.also_bought
+        row, place = np.nonzero((also.article >= 0) & (also.score > 0))
+        shape = (len(self.articles), len(self.articles))
+        alike = sparse.csr_matrix((also.score[row, place], (row, also.article[row, place])), shape=shape)
+        return np.ones(len(known.row)), alike
+
+    def _customer(
+        self, known: Known, row: int, new: Ranked, own: Ranked, asked: Floats, spoken: Any
+    ) -> dict[str, Any]:
         pairs = slice(known.starts[row], known.starts[row + 1])
         mine = known.article[pairs]
         place = {int(article): number for number, article in enumerate(mine)}
@@ -143,7 +154,7 @@ class Model:
             day = (_EPOCH + datetime.timedelta(int(last[number]))).isoformat()
             again.append(self._item(article, score, int(orders[number]), last_on=day))
         wanted = _listed(new, row)
-        because = self._because(scene, row, mine, [article for article, _ in wanted])
+        because = _because(mine, asked[pairs], spoken, [article for article, _ in wanted])
         like = [
             self._item(article, score, because=reason)
             for (article, score), reason in zip(wanted, because, strict=True)
@@ -151,27 +162,6 @@ class Model:
         country = known.histories.countries[row][:_LONGEST_COUNTRY] or None
         lists = [("you_may_like", like), ("buy_again", again)]
         return _record(f"customer:{known.histories.customers[row]}", None, country, lists)
-
-    def _because(
-        self, scene: Scene, row: int, mine: NDArray[np.int64], wanted: Sequence[int]
-    ) -> list[int | None]:
-        """Of each article wanted the own one that speaks most for it; None where none does."""
-        if not wanted or not len(mine):
-            return [None] * len(wanted)
-        if self.basis.ease is not None:
-            asked = self.basis.query(scene.known)[row].data
-            spoken = asked[:, None] * self.basis.ease[np.ix_(mine, np.array(wanted))]
-        else:
-            spoken = self._alike()[mine][:, wanted].toarray()
-        best = spoken.argmax(axis=0)
-        most = spoken[best, np.arange(len(wanted))]
-        return [int(mine[one]) if value > 0 else None for one, value in zip(best, most, strict=True)]
-
-    def _alike(self) -> Any:
-        also = self.also_bought
-        row, place = np.nonzero(also.article >= 0)
-        shape = (len(self.articles), len(self.articles))
-        return sparse.csr_matrix((also.score[row, place], (row, also.article[row, place])), shape=shape)
 
     def _item(
         self,
@@ -195,6 +185,17 @@ class Model:
 def _listed(ranked: Ranked, row: int) -> list[tuple[int, float]]:
     used = ranked.article[row] >= 0
     return list(zip(ranked.article[row][used].tolist(), ranked.score[row][used].tolist(), strict=True))
+
+
+def _because(mine: Longs, asked: Floats, spoken: Any, wanted: Sequence[int]) -> list[int | None]:
+    """Of each article wanted the own one that speaks most for it; None where none does."""
+    if not wanted or not len(mine):
+        return [None] * len(wanted)
+    part = spoken[mine[:, None], np.array(wanted)]
+    loud = asked[:, None] * np.asarray(part.toarray() if sparse.issparse(part) else part)
+    best = loud.argmax(axis=0)
+    most = loud[best, np.arange(len(wanted))]
+    return [int(mine[one]) if value > 0 else None for one, value in zip(best, most, strict=True)]
 
 
 def _record(

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from spark_jobs.recommendations.ranking.known import Floats
+from spark_jobs.recommendations.ranking.known import Floats, top
 
 NEIGHBOURS = 100
 SHRINK = 20.0
+
+_SLICE = 512
 
 
 def cosine(together: Floats, shrink: float = SHRINK) -> Floats:
@@ -28,17 +30,12 @@ def cosine(together: Floats, shrink: float = SHRINK) -> Floats:
 def nearest(alike: Floats, k: int = NEIGHBOURS) -> Any:
     """CSR float32 [articles, articles]: of each column the k largest entries above 0; equal ones by number."""
     n = len(alike)
-    width = min(k, n)
-    if not width:
-        return sparse.csr_matrix((n, n), dtype=np.float32)
-    rows, columns, values = [], [], []
-    for column in range(n):
-        entries = alike[:, column]
-        among = np.flatnonzero(entries >= np.partition(entries, n - width)[n - width])
-        best = among[np.argsort(-entries[among], kind="stable")][:width]
-        best = best[entries[best] > 0]
-        rows.append(best)
-        columns.append(np.full(len(best), column))
-        values.append(entries[best])
-    data = np.concatenate(values).astype(np.float32)
-    return sparse.csr_matrix((data, (np.concatenate(rows), np.concatenate(columns))), shape=(n, n))
+    row, column, value = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0)]
+    for first in range(0, n, _SLICE):
+        best, score = top(np.ascontiguousarray(alike[:, first : first + _SLICE].T), k)
+        of, place = np.nonzero((best >= 0) & (score > 0))
+        row.append(best[of, place].astype(np.int64))
+        column.append(first + of)
+        value.append(score[of, place])
+    data = np.concatenate(value).astype(np.float32)
+    return sparse.csr_matrix((data, (np.concatenate(row), np.concatenate(column))), shape=(n, n))

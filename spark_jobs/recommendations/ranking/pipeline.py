@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -37,11 +37,13 @@ class Choice:
         cut: first day of the window; models that were judged know what happened before it.
         end: first day after the window.
         lists: of each list and method its measures.
+        basis: the models that were judged, which `fit` at the same day learns its weights from.
     """
 
     cut: int
     end: int
     lists: Mapping[str, Mapping[str, Measures]]
+    basis: Basis | None = field(default=None, repr=False, compare=False)
 
     def recipe(self) -> Recipe:
         """The winners: the best mean NDCG, to six digits; of equal ones the earlier in `METHODS`."""
@@ -109,7 +111,8 @@ def choose(
     found |= baskets.sum(
         JudgeBaskets(cut, at, sold, {name: table.article for name, table in tables.items()})
     ).lists
-    return Choice(cut, at, {name: {method: found[name, method] for method in of[name]} for name in METHODS})
+    lists = {name: {method: found[name, method] for method in of[name]} for name in METHODS}
+    return Choice(cut, at, lists, basis)
 
 
 def fit(
@@ -120,6 +123,7 @@ def fit(
     recipe: Recipe,
     train_factors: TrainFactors | None,
     say: Say,
+    choice: Choice | None = None,
 ) -> Model:
     """Fit a recipe on everything before a day; weights are learned from the last 40 days before it.
 
@@ -129,13 +133,17 @@ def fit(
         at: first day that nothing may be known of.
         train_factors: None where the recipe needs no ALS.
         say: told each step.
+        choice: of the same histories; where it was made for this day and judged the recipe's methods, its models serve
+            once more instead of being fitted again. It changes nothing in the result.
 
     Raises:
         ValueError: there is no block, or ALS is needed and cannot be had.
     """
     methods, n = {recipe.you_may_like, recipe.buy_again}, len(articles)
-    say(f"models of what came before the last {WINDOW_DAYS} days")
-    earlier = Basis.of(blocks, at - WINDOW_DAYS, n, methods, train_factors)
+    earlier = choice.basis if choice is not None and choice.end == at else None
+    if earlier is None or not earlier.serves(methods):
+        say(f"models of what came before the last {WINDOW_DAYS} days")
+        earlier = Basis.of(blocks, at - WINDOW_DAYS, n, methods, train_factors)
     say("weights are learned from these days")
     heads = _heads(blocks, earlier, at, recipe.you_may_like, recipe.buy_again)
     del earlier

@@ -17,7 +17,6 @@ METHODS: dict[str, tuple[str, ...]] = {
         "item_knn",
         "als",
         "ease",
-        "ease_binary",
         "ease_als",
         "learned",
     ),

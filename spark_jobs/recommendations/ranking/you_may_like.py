@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_jobs.recommendations.ranking.basis import Basis
-from spark_jobs.recommendations.ranking.known import Floats, Known, top
+from spark_jobs.recommendations.ranking.known import Floats, Known
 
 # The learned order is one of so many articles of each customer, the best of EASE with trend.
 LOOKED_AT = 100
@@ -20,8 +20,8 @@ FEATURES = (
     "log_trend",
     "log_buyers",
     "log_buyers_30d",
+    "log_buyers_14d",
     "rise_14_30",
-    "rise_30_60",
     "repeat_rate",
     "log_customer_orders",
     "log_customer_articles",
@@ -29,18 +29,13 @@ FEATURES = (
 )
 
 
-def unseen(scores: NDArray[Any], known: Known, sold: NDArray[np.bool_]) -> Floats:
+def unseen(scores: NDArray[Any], known: Known, sold: NDArray[np.bool_]) -> NDArray[Any]:
     """The scores, with -inf where the customer bought the article before or nobody did."""
-    open_ = np.array(scores, np.float64)
+    open_ = np.array(scores)
     row, article = known.seen.nonzero()
     open_[row, article] = -np.inf
     open_[:, ~sold] = -np.inf
     return open_
-
-
-def best_unseen(method: str, known: Known, basis: Basis, k: int) -> tuple[NDArray[np.int32], Floats]:
-    """The best k new articles of each customer by a method that is not learned, as `top` gives them."""
-    return top(unseen(basis.scores(method, known), known, basis.statistics.sold > 0), k)
 
 
 def features(known: Known, basis: Basis, ranked: NDArray[np.int32], score: Floats) -> Floats:
@@ -65,8 +60,8 @@ def features(known: Known, basis: Basis, ranked: NDArray[np.int32], score: Float
         np.log(basis.trend[item]),
         np.log1p(buyers.ever[item]),
         np.log1p(buyers.within(30)[item]),
+        np.log1p(buyers.within(14)[item]),
         (buyers.within(14)[item] + 1.0) / (buyers.within(30)[item] + 2.0),
-        (buyers.within(30)[item] + 1.0) / (buyers.within(60)[item] + 2.0),
         (basis.statistics.repeaters[item] + 1.0) / (buyers.ever[item] + 10.0),
         each(np.log1p(known.customer_orders())),
         each(np.log1p(known.distinct)),
