@@ -66,6 +66,7 @@ async def test_a_publisher_may_die_anywhere() -> None:
         seen.append(serving)
         assert serving in (TWO, THREE)
         assert (await stage.check()).equal
+        await nothing_is_offered_half(stage)
         release = await stage.publish()
         assert release.version == THREE
         assert release.changed == (serving == TWO)
@@ -123,6 +124,7 @@ async def test_an_expiry_may_die_anywhere() -> None:
         died = copy.deepcopy(stage)
         assert await stage.serving() == THREE
         assert (await stage.check()).equal
+        await nothing_is_offered_half(stage)
         # Of what is left each version is offered whole, or not at all.
         for name in (ONE, made.version_name(0)):
             try:
@@ -137,6 +139,18 @@ async def test_an_expiry_may_die_anywhere() -> None:
         await stage.expire(keep=1)
         await holds_what_it_should(stage)
         assert (await stage.expire(keep=1)).versions == ()
+
+
+async def nothing_is_offered_half(stage: Stage) -> None:
+    """What looks like a version has all its objects, and where the item of everywhere is, all items are."""
+    items = await stage.items()
+    for name, version in stage.written.items():
+        found = await stage.versions.one(name)
+        if found.complete:
+            objects = {key.removeprefix(version.prefix) for key in found.objects}
+            assert objects >= {*version.names(), "model.npz"}, name
+        if await stage.table.holds(name):
+            assert items[name] == len(version.records), name
 
 
 async def holds_what_it_should(stage: Stage) -> None:
