@@ -35,9 +35,13 @@ class Objects:
 
     def put(self, key: str, text: str) -> None:
         """Put a small object."""
+        self.put_bytes(key, text.encode())
+
+    def put_bytes(self, key: str, body: bytes) -> None:
+        """Put an object of at most 5 GB, in one request."""
 
         async def put(s3: S3) -> None:
-            await s3.put(self._bucket, key, text.encode())
+            await s3.put(self._bucket, key, body)
 
         self._call(put)
 

@@ -9,11 +9,14 @@ _CATALOG = f"spark.sql.catalog.{CATALOG}"
 _S3A = "org.apache.hadoop.fs.s3a.S3AFileSystem"
 
 
-def options(settings: SparkSettings) -> dict[str, str]:
+def options(settings: SparkSettings, *, both_compilers: bool = False) -> dict[str, str]:
     """All options of a job's session: the lake's, and of the machine what the settings name.
 
     Tables are read and written through Iceberg's own client of S3, `S3FileIO`; plain Parquet objects at `s3://` by
     the file system that Spark has for them. Credentials are found by the SDK's usual chain.
+
+    Args:
+        both_compilers: whether the JVM on this machine also takes its second compiler, for a job that reckons much.
     """
     return {
         "spark.sql.session.timeZone": "UTC",
@@ -25,7 +28,7 @@ def options(settings: SparkSettings) -> dict[str, str]:
         f"{_CATALOG}.warehouse": f"s3://{settings.bucket}/warehouse",
         f"{_CATALOG}.client.region": settings.region,
         **_endpoints(settings),
-        **_machine(settings),
+        **_machine(settings, both_compilers),
     }
 
 
@@ -46,7 +49,7 @@ def _endpoints(settings: SparkSettings) -> dict[str, str]:
     return options
 
 
-def _machine(settings: SparkSettings) -> dict[str, str]:
+def _machine(settings: SparkSettings, both_compilers: bool) -> dict[str, str]:
     """What Spark may take of this machine, when nobody else has said so; all its sockets on 127.0.0.1."""
     options = {}
     if settings.spark_jars:
@@ -55,7 +58,7 @@ def _machine(settings: SparkSettings) -> dict[str, str]:
         options |= {
             "spark.master": settings.spark_master,
             "spark.driver.memory": f"{settings.spark_memory_mb}m",
-            "spark.driver.extraJavaOptions": _JVM,
+            "spark.driver.extraJavaOptions": _JVM if both_compilers else f"{_FIRST_COMPILER} {_JVM}",
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.ui.enabled": "false",
@@ -66,11 +69,13 @@ def _machine(settings: SparkSettings) -> dict[str, str]:
     return options
 
 
-# The first compiler alone: a load of a shop's day is over before what the second one makes has paid for its making.
+# A load of a shop's day is over before what the second compiler makes has paid for its making.
+_FIRST_COMPILER = "-XX:TieredStopAtLevel=1"
 _JVM = " ".join(
     (
-        "-XX:TieredStopAtLevel=1",
         "-XX:+UseSerialGC",
+        # Spark's ALS names in each task all of its steps before, one within the other.
+        "-Xss4m",
         "-XX:MaxMetaspaceSize=320m",
         "-XX:ReservedCodeCacheSize=128m",
         "-XX:MaxDirectMemorySize=128m",

@@ -19,14 +19,22 @@ from spark_jobs.options import options
 from spark_jobs.settings import SparkSettings
 
 
-def session(name: str, settings: SparkSettings) -> SparkSession:
+def session(
+    name: str,
+    settings: SparkSettings,
+    own: Mapping[str, str] | None = None,
+    *,
+    both_compilers: bool = False,
+) -> SparkSession:
     """Start Spark, or join what the service has started.
 
     Args:
         name: of the application, as Spark's own pages show it.
+        own: options of this job, beside what `options` says of the lake and of the machine.
+        both_compilers: as of `options`.
     """
     builder = SparkSession.builder.appName(name)
-    for key, value in options(settings).items():
+    for key, value in {**options(settings, both_compilers=both_compilers), **(own or {})}.items():
         builder = builder.config(key, value)
     made = builder.getOrCreate()
     made.sparkContext.setLogLevel(settings.spark_log_level)

@@ -37,4 +37,6 @@ def environment(folder: Path) -> dict[str, str]:
         "SPARK_LOCAL_DIRS": str(folder.resolve()),
         "SPARK_LOCAL_IP": HOST,
         "PYTHONPATH": str(ROOT),
+        # What executors run, where a job has them run Python.
+        "PYSPARK_PYTHON": str(PYTHON),
     }

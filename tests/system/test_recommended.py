@@ -49,7 +49,8 @@ async def test_what_is_ordered_now_is_recommended_no_more(
         assert response.status == 202, await response.text()
 
     async def gone() -> bool:
-        return all(ordered[name] not in codes(await recommended(platform, http, name)) for name in ordered)
+        now = {name: codes(await recommended(platform, http, name)) for name in ordered}
+        return all(code not in now[name] for name, code in ordered.items())
 
     await until(gone, 30, "what was ordered is left out")
     for name, listed in before.items():
