@@ -30,7 +30,9 @@ def write(file: Path, raw: Path = retail.DATA_FILE) -> int:
         part = Path(temporary) / "lines.parquet"
         with duckdb.connect(config={"memory_limit": "800MB", "threads": 2}) as connection:
             connection.execute("SET TimeZone = 'UTC'")
-            connection.execute(f"COPY ({_LINES}) TO '{part}' (FORMAT parquet, COMPRESSION zstd)", [str(plain)])
+            connection.execute(
+                f"COPY ({_LINES}) TO '{part}' (FORMAT parquet, COMPRESSION zstd)", [str(plain)]
+            )
             found = connection.execute("SELECT count(*) FROM read_parquet(?)", [str(part)]).fetchall()
         part.replace(file)
     return int(found[0][0])

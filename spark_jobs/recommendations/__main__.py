@@ -18,7 +18,7 @@ from spark_jobs import runtime
 from spark_jobs.java_errors import translated
 from spark_jobs.objects import Objects
 from spark_jobs.progress import Progress
-from spark_jobs.recommendations import als, errors, events, on_spark, order_lines
+from spark_jobs.recommendations import errors, events, on_spark, order_lines
 from spark_jobs.recommendations.order_lines import OrderLines
 from spark_jobs.recommendations.ranking.recipe import METHODS
 from spark_jobs.recommendations.settings import RecommendationSettings
@@ -108,11 +108,12 @@ def _evaluate(
 ) -> dict[str, Any]:
     # Only here: nothing that makes a version depends on how methods are compared.
     from spark_jobs.recommendations.evaluation import run
+    from spark_jobs.recommendations.trainers import trainers
 
     with progress.phase("read"):
         prepared = events.prepare(_read(spark, found, options), found.max_articles, events.tomorrow())
     blocks, baskets = on_spark.OnSpark(prepared.histories), on_spark.OnSpark(prepared.baskets)
-    trained = als.trainers(blocks, len(prepared.articles), found)
+    trained = trainers(blocks, len(prepared.articles), found)
     return dict(
         run.run(blocks, baskets, prepared.articles, trained, options.cutoffs, options.folder, progress)
     )

@@ -28,6 +28,7 @@ def test_it_holds_our_code_with_its_documents_and_no_service(archive: Path) -> N
         "contracts/landing/orders.toml",
         "services/kernel/adapters/s3.py",
         "spark_jobs/warehouse/__main__.py",
+        "spark_jobs/recommendations/__main__.py",
     } <= names
     assert not any(
         name.startswith(("services/lake_writer", "contracts/examples/", "tests/")) for name in names
@@ -39,6 +40,7 @@ def test_it_holds_what_the_lock_pins_but_for_what_emr_brings(archive: Path) -> N
     names = set(zipfile.ZipFile(archive).namelist())
 
     assert {"aiobotocore/session.py", "psycopg/__init__.py", "six.py"} <= names
+    assert {"numpy/__init__.py", "scipy/sparse/__init__.py", "pyarrow/__init__.py"} <= names
     assert not any(name.startswith(("pyspark", "py4j", "pip/")) for name in names)
 
 
@@ -64,6 +66,35 @@ def test_the_kernels_adapter_and_the_contracts_work_from_it(archive: Path, tmp_p
     )
 
     assert done.stdout == "struct\n", done.stderr
+
+
+def test_each_job_has_a_file_that_starts_it_from_the_archive(archive: Path) -> None:
+    for job in ("warehouse", "recommendations"):
+        text = (archive.parent / f"{job}.py").read_text(encoding="utf-8")
+
+        assert f'sys.path.insert(0, "{FOLDER}")' in text
+        assert f'run_module("spark_jobs.{job}", run_name="__main__")' in text
+
+
+def test_executors_find_python_and_the_archive(archive: Path, tmp_path: Path) -> None:
+    told = str(
+        submission("s3://jobs/a.zip", "s3://jobs/recommendations.py", ["train"])["sparkSubmitParameters"]
+    )
+    settings = dict(part.split("=", 1) for part in told.split() if "=" in part)
+    with zipfile.ZipFile(archive) as file:
+        file.extractall(tmp_path / FOLDER)
+    program = "import numpy, pyarrow, scipy.sparse, spark_jobs.recommendations.ranking.model as m; print(m.__file__)"
+
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", program],
+        cwd=tmp_path,
+        env={"PYTHONPATH": settings["spark.executorEnv.PYTHONPATH"]},
+        capture_output=True,
+        text=True,
+    )
+
+    assert settings["spark.executorEnv.PYSPARK_PYTHON"] == spark_package.INTERPRETER
+    assert done.stdout.startswith(str(tmp_path / FOLDER)), done.stderr
 
 
 def test_a_library_that_is_not_there_is_named(tmp_path: Path) -> None:
