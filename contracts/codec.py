@@ -14,8 +14,9 @@ from typing import Annotated, Literal, TypeVar, overload
 import msgspec
 from msgspec import Meta, Struct
 
-from contracts import catalog, validate
+from contracts import catalog, recommendations, validate
 from contracts.access_log import AccessLogEntry
+from contracts.recommendations import Recommendations, RecommendedArticle, RecommendedList
 from contracts.scalars import decimal_check, is_date, is_timestamp
 from contracts.validate import ContractViolation, Fault
 
@@ -26,6 +27,9 @@ __all__ = [
     "Order",
     "OrderLine",
     "OrderRateAlarm",
+    "Recommendations",
+    "RecommendedArticle",
+    "RecommendedList",
     "Rejected",
     "RejectedDetail",
     "decoder",
@@ -166,7 +170,7 @@ class OrderRateAlarm(Struct, frozen=True, kw_only=True, gc=False):
     detected_at: str
 
 
-_T = TypeVar("_T", Order, Rejected, OrderRateAlarm, AccessLogEntry)
+_T = TypeVar("_T", Order, Rejected, OrderRateAlarm, AccessLogEntry, Recommendations)
 _is_price = decimal_check(18, 4)
 _is_value = decimal_check(18, 2)
 _has_control = re.compile(r"[\u0000-\u001f\u007f-\u009f]").search
@@ -214,12 +218,18 @@ def _entry_holds(entry: AccessLogEntry, _: str) -> bool:
     return is_timestamp(entry.timestamp) and is_timestamp(entry.event.created) and is_date(entry.index_day)
 
 
+def _recommendations_hold(record: Recommendations, _: str) -> bool:
+    return recommendations.holds(record)
+
+
 def _deep(text: str, objects: int, arrays: int) -> bool:
     # With exactly the brackets that the record itself needs nothing else can be nested; else count properly.
     return (text.count("{") != objects or text.count("[") != arrays) and validate.too_deep(text)
 
 
-def _brackets(record: Order | Rejected | OrderRateAlarm | AccessLogEntry) -> tuple[int, int]:
+def _brackets(
+    record: Order | Rejected | OrderRateAlarm | AccessLogEntry | Recommendations,
+) -> tuple[int, int]:
     """How many objects and arrays the record's own fields are written with."""
     match record:
         case Order():
@@ -228,6 +238,9 @@ def _brackets(record: Order | Rejected | OrderRateAlarm | AccessLogEntry) -> tup
             return len(record.details) + 1, 1
         case AccessLogEntry():
             return record.objects(), 0 if record.extra is None else 1
+        case Recommendations():
+            lists = len(record.lists)
+            return 1 + lists + sum(len(one.items) for one in record.lists), 1 + lists
     return 1, 0
 
 
@@ -255,6 +268,7 @@ _DECODERS = {
     ("rejected", 1): _decoder("rejected", 1, Rejected, _rejected_holds),
     ("order_rate_alarm", 1): _decoder("order_rate_alarm", 1, OrderRateAlarm, _alarm_holds),
     ("access_log_entry", 1): _decoder("access_log_entry", 1, AccessLogEntry, _entry_holds),
+    ("recommendations", 1): _decoder("recommendations", 1, Recommendations, _recommendations_hold),
 }
 
 
@@ -266,6 +280,8 @@ def decoder(name: Literal["rejected"], version: Literal[1]) -> Callable[[Bytes],
 def decoder(name: Literal["order_rate_alarm"], version: Literal[1]) -> Callable[[Bytes], OrderRateAlarm]: ...
 @overload
 def decoder(name: Literal["access_log_entry"], version: Literal[1]) -> Callable[[Bytes], AccessLogEntry]: ...
+@overload
+def decoder(name: Literal["recommendations"], version: Literal[1]) -> Callable[[Bytes], Recommendations]: ...
 def decoder(
     name: str, version: int
 ) -> (
@@ -273,6 +289,7 @@ def decoder(
     | Callable[[Bytes], Rejected]
     | Callable[[Bytes], OrderRateAlarm]
     | Callable[[Bytes], AccessLogEntry]
+    | Callable[[Bytes], Recommendations]
 ):
     """Give the function that reads records of this contract.
 
@@ -286,7 +303,9 @@ def decoder(
     return _DECODERS[name, version]  # type: ignore[return-value]
 
 
-def encode(record: Order | OrderContent | OrderLine | Rejected | OrderRateAlarm | AccessLogEntry) -> bytes:
+def encode(
+    record: Order | OrderContent | OrderLine | Rejected | OrderRateAlarm | AccessLogEntry | Recommendations,
+) -> bytes:
     """Write a record, or a piece of one, as JSON in UTF-8 without blanks; checks nothing."""
     return _encoder.encode(record)
 

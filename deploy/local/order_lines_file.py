@@ -11,8 +11,6 @@ import duckdb
 
 from deploy.local import retail
 
-SOURCE = "shop"
-
 
 def write(file: Path, raw: Path = retail.DATA_FILE) -> int:
     """Write every line of the raw file; the columns are the lake's, without those that only the stream knows.
@@ -38,15 +36,15 @@ def write(file: Path, raw: Path = retail.DATA_FILE) -> int:
     return int(found[0][0])
 
 
-_LINES = f"""
+_LINES = """
 WITH lines AS (
   SELECT row_number() OVER () AS line, *, timezone('Europe/London', CAST(InvoiceDate AS TIMESTAMP)) AS moment
   FROM read_csv(?, header = true, all_varchar = true, quote = '"', escape = '"', parallel = false, strict_mode = true)
 )
-SELECT '{SOURCE}' AS source, InvoiceNo AS order_id,
+SELECT 'shop' AS source, InvoiceNo AS order_id,
   CAST(row_number() OVER (PARTITION BY InvoiceNo ORDER BY line) AS VARCHAR) AS line_id,
   CASE left(InvoiceNo, 1) WHEN 'C' THEN 'cancellation' WHEN 'A' THEN 'adjustment' ELSE 'sale' END AS kind,
-  Customer AS customer_id, Country AS country, '{retail.CURRENCY}' AS currency,
+  Customer AS customer_id, Country AS country, 'GBP' AS currency,
   min(moment) OVER (PARTITION BY InvoiceNo) AS order_ordered_at, moment AS ordered_at,
   StockCode AS stock_code, coalesce(Description, '') AS description,
   CAST(Quantity AS INTEGER) AS quantity, CAST(UnitPrice AS DECIMAL(18, 4)) AS unit_price

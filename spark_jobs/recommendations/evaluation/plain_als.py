@@ -32,7 +32,7 @@ class AlsSettings:
     alpha: float = 1.0
 
 
-PLAIN = AlsSettings(implicit=True, rating="orders", rank=64, regularisation=0.05, iterations=10, alpha=2.0)
+PLAIN = AlsSettings(implicit=True, rating="orders", rank=64, regularisation=0.1, iterations=10)
 COURSE = AlsSettings(implicit=False, rating="one", rank=10, regularisation=0.1, iterations=10)
 
 

@@ -149,14 +149,14 @@ class Lessons:
         else:
             ranked = scene.new(self.you_may_like, None, self.k)
             table = calibration.features(scene.known, ranked.article, ranked.score)
-        new = _examples(some, ranked, table, truth)
+        new = _examples(scene.known, ranked, table, truth)
         if self.buy_again == "next_purchase":
             names = np.array(some.customers, object)[scene.known.row]
             labels = truth.holds(scene.known.row, scene.known.article).astype(np.float64)
             return new, Examples(names, scene.own_features(), labels)
         ranked = scene.own(self.buy_again, None, self.k)
         table = calibration.features(scene.known, ranked.article, ranked.score)
-        return new, _examples(some, ranked, table, truth)
+        return new, _examples(scene.known, ranked, table, truth)
 
 
 def names_of(method: str) -> tuple[str, ...]:
@@ -165,12 +165,13 @@ def names_of(method: str) -> tuple[str, ...]:
     return learned.get(method, calibration.FEATURES)
 
 
-def _examples(block: Histories, ranked: Ranked, table: Floats, truth: Truth) -> Examples:
+def _examples(known: Known, ranked: Ranked, table: Floats, truth: Truth) -> Examples:
     n, k = ranked.article.shape
     row = np.repeat(np.arange(n), k)
     article = ranked.article.ravel().astype(np.int64)
-    used = article >= 0
-    names = np.array(block.customers, object)[row[used]]
+    # Of customers without a purchase nothing can be learned: every list of theirs is the same.
+    used = (article >= 0) & (known.distinct[row] > 0)
+    names = np.array(known.histories.customers, object)[row[used]]
     return Examples(names, table[used], truth.holds(row[used], article[used]).astype(np.float64))
 
 

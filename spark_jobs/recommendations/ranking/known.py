@@ -88,10 +88,10 @@ class Known:
         return np.bincount(placed, minlength=len(self))
 
     def last_day(self) -> Longs:
-        """int64[customers]: the day of each one's last order, 0 for one without."""
-        last = np.zeros(len(self), np.int64)
+        """int64[customers]: the day of each one's last order, `at` for one without."""
+        last = np.full(len(self), np.iinfo(np.int64).min)
         np.maximum.at(last, self.row, self.last)
-        return last
+        return np.where(self.distinct > 0, last, self.at)
 
     def faded(self, days: float) -> Floats:
         """float64[pairs]: orders with the article, each weighing exp(-age / days); no order of addition shows."""

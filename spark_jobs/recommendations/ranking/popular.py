@@ -13,6 +13,8 @@ from spark_jobs.recommendations.ranking.statistics import Buyers, Statistics
 
 # A country's own buyers count as much as everybody's once they bought so many articles.
 SHRINK = 1000.0
+# This much weight of all buyers ever orders what a measure of late buyers leaves equal, most of all at none.
+_FOR_EVER = 1e-4
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,8 @@ def popular(method: str, statistics: Statistics, country: str | None, length: in
     if own is not None and not method.startswith("popularity_"):
         bought = _measure(method, own)
         score = (bought + SHRINK * share) / (bought.sum() + SHRINK)
-    # Of those that the measure makes equal, the one with more buyers ever.
     ever = statistics.buyers.ever
-    score = score + 1e-9 * ever / max(int(ever.max(initial=0)), 1)
+    score = score + _FOR_EVER * ever / max(int(ever.sum()), 1)
     best, value = top(np.where(ever > 0, score, -np.inf)[None, :], length)
     kept = best[0] >= 0
     times = (own if own is not None else statistics.buyers).within(30)

@@ -84,17 +84,22 @@ ALARM: dict[str, Any] = {
 ENTRY: dict[str, Any] = json.loads(
     (catalog.ROOT / "examples/access_log_entry/1/combined_and_enriched.valid.json").read_bytes()
 ) | {"extra": [{"name": "%p", "value": "443"}], "error": {"type": "cut_off"}}
+RECOMMENDATIONS: dict[str, Any] = json.loads(
+    (catalog.ROOT / "examples/recommendations/1/customer.valid.json").read_bytes()
+)
 DOCUMENTS = {
     ("access_log_entry", 1): ENTRY,
     ("order", 1): ORDER,
     ("rejected", 1): REJECTED,
     ("order_rate_alarm", 1): ALARM,
+    ("recommendations", 1): RECOMMENDATIONS,
 }
 DECODERS: dict[tuple[str, int], Callable[[bytes], Any]] = {
     ("order", 1): codec.decoder("order", 1),
     ("rejected", 1): codec.decoder("rejected", 1),
     ("order_rate_alarm", 1): codec.decoder("order_rate_alarm", 1),
     ("access_log_entry", 1): codec.decoder("access_log_entry", 1),
+    ("recommendations", 1): codec.decoder("recommendations", 1),
 }
 
 _text = st.text(st.characters(codec="utf-8"), max_size=70)
@@ -223,6 +228,48 @@ def test_mutated_alarms_get_the_reference_verdict(document: dict[str, Any], asci
 def test_mutated_log_entries_get_the_reference_verdict(document: dict[str, Any], ascii_only: bool) -> None:
     """Whatever changes in a log entry, both paths agree."""
     assert_same_verdict("access_log_entry", 1, json.dumps(document, ensure_ascii=ascii_only).encode())
+
+
+@settings(max_examples=200, deadline=None)
+@given(mutated(RECOMMENDATIONS), st.booleans())
+def test_mutated_recommendations_get_the_reference_verdict(
+    document: dict[str, Any], ascii_only: bool
+) -> None:
+    """Whatever changes in a record of recommendations, both paths agree."""
+    assert_same_verdict("recommendations", 1, json.dumps(document, ensure_ascii=ascii_only).encode())
+
+
+@pytest.mark.parametrize("pointer", ["/lists/1/name", "/lists/0/items/1/stock_code"])
+def test_a_list_or_an_article_given_twice_is_refused(pointer: str) -> None:
+    """Of lists the name and of articles the code is said once, wherever the second stands."""
+    document = copy.deepcopy(RECOMMENDATIONS)
+    (document["lists"] if pointer.endswith("name") else document["lists"][0]["items"]).insert(
+        1,
+        copy.deepcopy(document["lists"][0] if pointer.endswith("name") else document["lists"][0]["items"][0]),
+    )
+    with pytest.raises(ContractViolation) as caught:
+        DECODERS["recommendations", 1](json.dumps(document).encode())
+    assert [(fault.pointer, fault.code) for fault in caught.value.details] == [(pointer, "duplicate")]
+    assert_same_verdict("recommendations", 1, json.dumps(document).encode())
+
+
+@pytest.mark.parametrize(
+    ("day", "accepted"), [("2012-02-29", True), ("2011-02-29", False), ("2011-11-17T", False), ("", False)]
+)
+def test_a_last_day_exists(day: str, accepted: bool) -> None:
+    """Days are held to the calendar, on the fast path too."""
+    document = copy.deepcopy(RECOMMENDATIONS)
+    document["lists"][1]["items"][0]["last_on"] = day
+    data = json.dumps(document).encode()
+    assert (reference("recommendations", 1, data) is None) == accepted
+    assert_same_verdict("recommendations", 1, data)
+
+
+def test_the_articles_of_a_list_are_found_by_its_name() -> None:
+    """A list that is not there is an empty one."""
+    record = codec.decoder("recommendations", 1)(json.dumps(RECOMMENDATIONS).encode())
+    assert [one.stock_code for one in record.articles("buy_again")] == ["85123A"]
+    assert record.articles("popular") == ()
 
 
 @settings(max_examples=300, deadline=None)

@@ -157,20 +157,21 @@ STRUCTS: dict[str, type[msgspec.Struct]] = {
     "rejected/1": codec.Rejected,
     "order_rate_alarm/1": codec.OrderRateAlarm,
     "access_log_entry/1": codec.AccessLogEntry,
+    "recommendations/1": codec.Recommendations,
 }
 
 
-FLOWING = {
+DECODED = {
     contract.title: contract for contract in map(catalog.load().contract_of, catalog.load().streams.values())
-}
+} | {"recommendations/1": catalog.contract("recommendations", 1)}
 
 
-@pytest.mark.parametrize("contract", FLOWING.values(), ids=FLOWING)
+@pytest.mark.parametrize("contract", DECODED.values(), ids=DECODED)
 def test_typed_records_are_declared_as_the_schema_says(contract: Contract) -> None:
     """Every field, type, limit and presence of a schema stands in the struct, and nothing else.
 
-    Records of streams alone are decoded one by one, by services; rows of files and tables never are: their engines
-    hold them to the rendered columns.
+    Records of streams and recommendations are decoded one by one, by services; rows of files and tables never are:
+    their engines hold them to the rendered columns.
     """
     declared = msgspec.inspect.type_info(STRUCTS[contract.title])
     assert shape_of(declared) == shape(contract.struct)

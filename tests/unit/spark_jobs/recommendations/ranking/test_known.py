@@ -32,7 +32,7 @@ def test_pairs_are_what_plain_python_counts() -> None:
             )
             assert faded[pair] == pytest.approx(sum(math.exp((day - AT) / 90) for day in days), abs=1e-5)
         assert known.distinct[row] == len(want)
-        assert known.last_day()[row] == max((day for days in want.values() for day in days), default=0)
+        assert known.last_day()[row] == max((day for days in want.values() for day in days), default=AT)
 
 
 def test_orders_are_counted_once_whatever_lies_in_them() -> None:

@@ -70,10 +70,10 @@ def test_a_small_countrys_list_is_near_everybodys_and_a_large_ones_its_own() -> 
     spain = popular("country_30d", statistics, "Spain")
     assert spain.article.tolist() == [0, 1]
     assert spain.score.tolist() == pytest.approx(
-        [SHRINK * 30 / 32 / (2 + SHRINK), (2 + SHRINK * 2 / 32) / (2 + SHRINK)], rel=1e-5
+        [SHRINK * 30 / 32 / (2 + SHRINK), (2 + SHRINK * 2 / 32) / (2 + SHRINK)], rel=1e-3
     )
     assert spain.times.tolist() == [0, 2]
-    many = {f"s{i}": [(1, 95, 0)] for i in range(5000)} | {f"f{i}": [(0, 95, 0)] for i in range(9000)}
+    many = {f"s{i}": [(1, 95, 0)] for i in range(500)} | {f"f{i}": [(0, 95, 0)] for i in range(900)}
     large = Statistics.of(histories(many, {name: name[0] for name in many}), 100, 3)
     assert popular("country_30d", large, "s").article.tolist() == [1, 0]
 
