@@ -24,7 +24,7 @@ from spark_jobs.recommendations.ranking.recipe import METHODS
 from spark_jobs.recommendations.settings import RecommendationSettings
 from spark_jobs.recommendations.train import train
 
-BOTH_COMPILERS = True
+BOTH_COMPILERS = False
 """Whether the JVM compiles twice; see "Figures" in the README."""
 
 
