@@ -1,7 +1,7 @@
 """Versions of one small lake, trained in one session: again, in other pieces, and with Blocks of Spark by themselves.
 
-Run by the Python that holds Spark: `recommendations.py <folder>`; the folder holds `order_lines.json` and `dim_product.json`, rows
-of order_line/1 and dim_product/1.
+Run by the Python that holds Spark: `recommendations.py <folder>`; the folder holds `order_lines.json` and
+`dim_product.json`, rows of order_line/1 and dim_product/1.
 """
 
 from __future__ import annotations
