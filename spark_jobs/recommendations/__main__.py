@@ -24,8 +24,8 @@ from spark_jobs.recommendations.ranking.recipe import METHODS
 from spark_jobs.recommendations.settings import RecommendationSettings
 from spark_jobs.recommendations.train import train
 
-# ALS takes half as long once the JVM's second compiler has been at it: an evaluation trains it dozens of times, a release
-# mostly once, and is over before that is made up for.
+# ALS takes half as long once the JVM's second compiler has been at it: an evaluation trains it dozens of times; a
+# release mostly once, and is over before that is made up for.
 _BOTH_COMPILERS = {"train": False, "evaluate": True}
 
 
