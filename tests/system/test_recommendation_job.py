@@ -234,8 +234,13 @@ async def test_blocks_of_spark_give_what_blocks_at_hand_give(result: Any) -> Non
     assert here == few == many
     assert result["customers"][0] == result["customers"][1] == result["customers"][2]
     assert result["of_nothing"] == "there is no block"
-    assert result["factors_again"]
-    assert result["factors_elsewhere"] < 1e-4 * result["factors_size"]
+
+
+async def test_als_gives_the_same_factors_again(result: Any) -> None:
+    one, other = result["factors"]
+
+    assert one == other
+    assert any(value for row in one for value in row)
 
 
 async def test_a_lake_without_tables_is_told_from_a_bug(result: Any) -> None:
