@@ -69,6 +69,7 @@ def blocks(prepared: events.Prepared) -> dict[str, Any]:
     return {
         "sums": [one.sum(sold).tolist() for one in (here, few, many)],
         "customers": [sorted(chain.from_iterable(one.map(_customers))) for one in (here, few, many)],
+        "articles": prepared.articles.codes,
         "histories": [arrays(block) for block in few.map(lambda block: block)],
         "baskets": sum(len(block) for block in OnSpark(prepared.baskets).map(lambda block: block)),
         "factors": [one.tolist() for one in factors],
