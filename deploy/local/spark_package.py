@@ -5,8 +5,9 @@ contracts, services/kernel, spark_jobs   our code with the documents that it rea
 aiobotocore, psycopg, ...                what requirements/spark.lock pins, but for what EMR brings itself
 ```
 
-One zip for `spark.archives`, unpacked beside the driver, and one file that starts a job from it. Executors need
-neither, for no job runs Python in them. The same code and the same pins give the same bytes.
+One zip for `spark.archives`, unpacked beside the driver and beside every executor, and one file for each job that
+starts it from there. Executors of the recommendations run Python too: they find our code, NumPy, SciPy and pyarrow in
+the same place. The same code and the same pins give the same bytes.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from pathlib import Path
 from deploy.local.layout import ROOT, Layout
 from deploy.local.spark import PYTHON, NotInPlace
 
-JOB = "warehouse"
+JOBS = {"warehouse": ["load", "--json"], "recommendations": ["train", "--json"]}
+"""Every job, and the command that is run of it day by day."""
 FOLDER = "packages"
-"""Where the driver finds the archive unpacked, below its working directory."""
+"""Where driver and executors find the archive unpacked, below their working directories."""
 ICEBERG_JAR = "/usr/share/aws/iceberg/lib/iceberg-spark3-runtime.jar"
 """Source: Amazon EMR Serverless User Guide, "Using Apache Iceberg with EMR Serverless"."""
 RELEASE = "emr-spark-8.0.0"
@@ -38,6 +40,8 @@ _CODE = ("contracts", "services/kernel", "spark_jobs")
 _DOCUMENTS = {".py", ".json", ".toml"}
 # Of an installed library what the installer wrote: it differs from one installation to the next.
 _INSTALLERS = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
+# What a library brings for those who build or test it.
+_NOT_RUN = {"__pycache__", "tests", "include"}
 _MAIN = """\
 import runpy
 import sys
@@ -49,15 +53,15 @@ runpy.run_module("spark_jobs.{job}", run_name="__main__")
 _MOMENT = (1980, 1, 1, 0, 0, 0)
 
 
-def write(target: Path, job: str = JOB, site_packages: Path | None = None) -> tuple[Path, Path]:
-    """Write the archive and, beside it, what starts a job.
+def write(target: Path, site_packages: Path | None = None) -> tuple[Path, dict[str, Path]]:
+    """Write the archive and, beside it, what starts each job.
 
     Args:
         target: the zip; replaced if it is there.
         site_packages: of the Python that holds the libraries; None for the one that set-up brought.
 
     Returns:
-        archive and entry point.
+        archive, and entry point by job.
 
     Raises:
         NotInPlace: a library of the lock is not there, or another version of it.
@@ -69,10 +73,12 @@ def write(target: Path, job: str = JOB, site_packages: Path | None = None) -> tu
         for name, path in sorted(files.items()):
             entry = zipfile.ZipInfo(name, _MOMENT)
             entry.external_attr = 0o644 << 16
-            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
-    entry_point = target.with_name(f"{job}.py")
-    entry_point.write_text(_MAIN.format(folder=FOLDER, job=job), encoding="utf-8")
-    return part.replace(target), entry_point
+            # The compiled libraries are most of it; packing them harder takes a minute and saves a tenth.
+            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=1)
+    entry_points = {job: target.with_name(f"{job}.py") for job in JOBS}
+    for job, entry_point in entry_points.items():
+        entry_point.write_text(_MAIN.format(folder=FOLDER, job=job), encoding="utf-8")
+    return part.replace(target), entry_points
 
 
 def submission(archive: str, entry_point: str, arguments: list[str]) -> dict[str, object]:
@@ -88,6 +94,11 @@ def submission(archive: str, entry_point: str, arguments: list[str]) -> dict[str
         "spark.jars": ICEBERG_JAR,
         "spark.emr-serverless.driverEnv.PYSPARK_DRIVER_PYTHON": INTERPRETER,
         "spark.emr-serverless.driverEnv.PYSPARK_PYTHON": INTERPRETER,
+        "spark.executorEnv.PYSPARK_PYTHON": INTERPRETER,
+        "spark.executorEnv.PYTHONPATH": FOLDER,
+        # Spark's ALS names in each task all of its steps before, one within the other.
+        "spark.driver.extraJavaOptions": "-Xss4m",
+        "spark.executor.extraJavaOptions": "-Xss4m",
     }
     return {
         "releaseLabel": RELEASE,
@@ -124,7 +135,9 @@ def _files(site_packages: Path, name: str, version: str) -> Iterator[Path]:
     for file in installed.files or []:
         path = Path(str(file.locate())).resolve()
         theirs = path.name in _INSTALLERS and path.parent.name.endswith(".dist-info")
-        if path.is_relative_to(site_packages) and "__pycache__" not in path.parts and not theirs:
+        if not path.is_relative_to(site_packages) or theirs:
+            continue
+        if not _NOT_RUN.intersection(path.relative_to(site_packages).parts):
             yield path
 
 
@@ -148,13 +161,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--s3", default="s3://<bucket>/jobs", help="where both files will be put")
     options = parser.parse_args(arguments)
     try:
-        archive, entry_point = write(options.out)
+        archive, entry_points = write(options.out)
     except NotInPlace as error:
         print(f"no package: {error}", file=sys.stderr)
         return 1
-    print(f"{archive} ({archive.stat().st_size / 2**20:.1f} MiB)\n{entry_point}")
-    told = submission(f"{options.s3}/{archive.name}", f"{options.s3}/{entry_point.name}", ["load", "--json"])
-    print(json.dumps(told, indent=2))
+    print(f"{archive} ({archive.stat().st_size / 2**20:.1f} MiB)")
+    for job, entry_point in entry_points.items():
+        told = submission(f"{options.s3}/{archive.name}", f"{options.s3}/{entry_point.name}", JOBS[job])
+        print(f"{entry_point}\n{json.dumps(told, indent=2)}")
     return 0
 
 

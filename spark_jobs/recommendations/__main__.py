@@ -18,14 +18,15 @@ from spark_jobs import runtime
 from spark_jobs.java_errors import translated
 from spark_jobs.objects import Objects
 from spark_jobs.progress import Progress
-from spark_jobs.recommendations import als, errors, events, on_spark, order_lines
+from spark_jobs.recommendations import errors, events, on_spark, order_lines
 from spark_jobs.recommendations.order_lines import OrderLines
 from spark_jobs.recommendations.ranking.recipe import METHODS
 from spark_jobs.recommendations.settings import RecommendationSettings
 from spark_jobs.recommendations.train import train
 
-BOTH_COMPILERS = True
-"""Whether the JVM compiles twice; see "Figures" in the README."""
+# ALS takes half as long once the JVM's second compiler has been at it: an evaluation trains it dozens of times; a
+# release mostly once, and is over before that is made up for.
+_BOTH_COMPILERS = {"train": False, "evaluate": True}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,7 +90,9 @@ def _run(options: argparse.Namespace, progress: Progress) -> dict[str, Any]:
     commands: dict[str, Callable[..., dict[str, Any]]] = {"train": _train, "evaluate": _evaluate}
     with progress.phase("session"):
         name = f"recommendations {options.command}"
-        spark = runtime.session(name, found, on_spark.OPTIONS, both_compilers=BOTH_COMPILERS)
+        spark = runtime.session(
+            name, found, on_spark.OPTIONS, both_compilers=_BOTH_COMPILERS[options.command]
+        )
     try:
         return commands[options.command](spark, found, options, progress)
     finally:
@@ -108,11 +111,12 @@ def _evaluate(
 ) -> dict[str, Any]:
     # Only here: nothing that makes a version depends on how methods are compared.
     from spark_jobs.recommendations.evaluation import run
+    from spark_jobs.recommendations.trainers import trainers
 
     with progress.phase("read"):
         prepared = events.prepare(_read(spark, found, options), found.max_articles, events.tomorrow())
     blocks, baskets = on_spark.OnSpark(prepared.histories), on_spark.OnSpark(prepared.baskets)
-    trained = als.trainers(blocks, len(prepared.articles), found)
+    trained = trainers(blocks, len(prepared.articles), found)
     return dict(
         run.run(blocks, baskets, prepared.articles, trained, options.cutoffs, options.folder, progress)
     )

@@ -7,32 +7,19 @@ blocks whose number is a function of the data.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 from pyspark.ml.recommendation import ALS
 
 from spark_jobs.recommendations.on_spark import Columns, Numbers, OnSpark
 from spark_jobs.recommendations.ranking.factors import ALPHA, REGULARISATION, Factors, ratings
 from spark_jobs.recommendations.ranking.histories import Histories
 from spark_jobs.recommendations.ranking.known import Floats, Known
-from spark_jobs.recommendations.settings import RecommendationSettings
 
 Rate = Callable[[Known], Floats]
 _SCHEMA = "customer int, article int, rating float"
-
-
-def orders(known: Known) -> Floats:
-    """How many orders of a customer hold the article, however old: what ALS is given out of the box."""
-    return known.orders.astype(np.float64)
-
-
-def one(known: Known) -> Floats:
-    """The constant that the course rates every purchase with."""
-    return np.ones(len(known.row))
 
 
 @dataclass(frozen=True)
@@ -109,20 +96,3 @@ class Rated:
             "article": pa.array(known.article.astype(np.int32), pa.int32()),
             "rating": pa.array(self.rate(known).astype(np.float32), pa.float32()),
         }
-
-
-def trainers(
-    blocks: OnSpark, n_articles: int, settings: RecommendationSettings
-) -> dict[str, Callable[[int], NDArray[np.float32]]]:
-    """What an evaluation asks for, by name: `ours`, the candidate that may win; `plain`, implicit ALS on counts of
-    orders; `course`, explicit ALS on the constant rating 1.0 with Spark's own defaults.
-    """
-    ours = ItemFactors(blocks, n_articles, settings.als_rank, settings.als_iterations, settings.seed)
-    plain = replace(ours, rate=orders, alpha=1.0, regularisation=0.1)
-    course = replace(plain, rate=one, implicit=False, rank=10, iterations=10)
-    found = {"ours": ours, "plain": plain, "course": course}
-    return {name: partial(_values, trained) for name, trained in found.items()}
-
-
-def _values(trained: ItemFactors, at: int) -> NDArray[np.float32]:
-    return trained(at).values

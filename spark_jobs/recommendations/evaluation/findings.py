@@ -121,14 +121,19 @@ def _verdicts(cut: Cut) -> Iterator[Verdict]:
     for split, name, goal in GOALS:
         found = cut.methods[split][OURS]
         value: float = getattr(found, name).value
-        sentence = f"{split} {WORDS[name]} at {cut.day}: {three(value)}, goal above {three(goal)}"
+        sentence = f"{split} {WORDS[name]} at {cut.day}: {decimals(value, 4)}, goal above {three(goal)}"
         missed = "" if value > goal else f", {goal - value:.4f} short"
         yield Verdict(sentence + missed, value > goal)
 
 
 def three(value: float) -> str:
-    """A measure with three decimals, as tables have it: .373."""
-    text = f"{value:.3f}"
+    """A measure as tables have it: .373."""
+    return decimals(value, 3)
+
+
+def decimals(value: float, places: int) -> str:
+    """A measure without the zero before its point."""
+    text = f"{value:.{places}f}"
     return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
 
 

@@ -27,20 +27,23 @@ BESIDE = {
 ByMethod = dict[str, Measures]
 
 
-def also_bought(blocks: Blocks, counted: Baskets, at: int, end: int, ours: str) -> ByMethod:
+def also_bought(
+    blocks: Blocks, counted: Baskets, days: tuple[int, int], ours: tuple[str, AlsoBought]
+) -> ByMethod:
     """Measures of each order after the cut-off, by method; ours first.
 
     Args:
         blocks: all orders.
         counted: of those before the cut-off.
-        at, end: days, the end exclusive.
-        ours: the method that the choice picked.
+        days: the cut-off, and the first day that is not asked for.
+        ours: the method that the choice picked, and what was fitted by it.
     """
     sold = np.diag(counted.together.dense()) > 0
-    methods = tuple(dict.fromkeys((ours, *BESIDE[ALSO_BOUGHT])))
-    tables = {method: AlsoBought.of(method, counted, ALSO_BOUGHT_LENGTH).article for method in methods}
-    found = blocks.sum(JudgeBaskets(at, end, sold, tables)).lists
-    return {method: found[ALSO_BOUGHT, method] for method in methods}
+    others = [method for method in BESIDE[ALSO_BOUGHT] if method != ours[0]]
+    tables = {ours[0]: ours[1].article}
+    tables |= {method: AlsoBought.of(method, counted, ALSO_BOUGHT_LENGTH).article for method in others}
+    found = blocks.sum(JudgeBaskets(*days, sold, tables)).lists
+    return {method: found[ALSO_BOUGHT, method] for method in tables}
 
 
 def popular_lists(blocks: Blocks, statistics: Statistics, end: int, ours: str) -> ByMethod:

@@ -23,7 +23,8 @@ from spark_jobs.recommendations.ranking import pipeline
 from spark_jobs.recommendations.ranking.baselines import baselines
 from spark_jobs.recommendations.ranking.factors import Factors, TrainFactors
 from spark_jobs.recommendations.ranking.histories import Articles, Blocks, Histories
-from spark_jobs.recommendations.ranking.recipe import WINDOW_DAYS, Recipe
+from spark_jobs.recommendations.ranking.model import Model
+from spark_jobs.recommendations.ranking.recipe import WINDOW_DAYS
 from spark_jobs.recommendations.ranking.statistics import Statistics
 
 OURS, OWN_HISTORY, ALS, COURSE_ALS = "ours", "own_history", "spark_als", "course_als"
@@ -104,7 +105,7 @@ def _at(world: World, at: int, folder: Path, progress: Progress) -> dict[str, An
         for method, ranked in rankers.answers(parts, trained).items():
             ranked.write(folder, method)
     with progress.phase("lists for guests"):
-        _guests(world, folder, statistics, recipe)
+        _guests(world, folder, statistics, model)
     facts = {
         "recipe": recipe.as_json(),
         "choice": choice.as_json(),
@@ -146,10 +147,12 @@ def _als(world: World, at: int) -> dict[str, Ranker]:
     }
 
 
-def _guests(world: World, folder: Path, statistics: Statistics, recipe: Recipe) -> None:
-    at = statistics.at
+def _guests(world: World, folder: Path, statistics: Statistics, model: Model) -> None:
+    at, recipe = statistics.at, model.recipe
     counted = Before(world.baskets, at).sum(pipeline.BasketsOf(at, len(world.articles)))
-    also = guests.also_bought(world.baskets, counted, at, world.end, recipe.also_bought)
+    also = guests.also_bought(
+        world.baskets, counted, (at, world.end), (recipe.also_bought, model.also_bought)
+    )
     write_lists(folder, guests.ALSO_BOUGHT, also)
     popular = guests.popular_lists(world.blocks, statistics, world.end, recipe.popular)
     write_lists(folder, guests.POPULAR, popular)

@@ -18,9 +18,9 @@ def test_all_goals_are_met() -> None:
 @pytest.mark.parametrize(
     ("new", "every", "missed"),
     [
-        ((0.07, 0.123), (0.16, 0.38), "NEW NDCG@10 at 2011-10-10: .123, goal above .123, 0.0000 short"),
-        ((0.066, 0.13), (0.16, 0.38), "NEW recall@10 at 2011-10-10: .066, goal above .067, 0.0010 short"),
-        ((0.07, 0.13), (0.16, 0.3706), "ALL NDCG@10 at 2011-10-10: .371, goal above .373, 0.0024 short"),
+        ((0.07, 0.123), (0.16, 0.38), "NEW NDCG@10 at 2011-10-10: .1230, goal above .123, 0.0000 short"),
+        ((0.066, 0.13), (0.16, 0.38), "NEW recall@10 at 2011-10-10: .0660, goal above .067, 0.0010 short"),
+        ((0.07, 0.13), (0.16, 0.3706), "ALL NDCG@10 at 2011-10-10: .3706, goal above .373, 0.0024 short"),
     ],
 )
 def test_a_goal_that_is_missed_says_by_how_much(

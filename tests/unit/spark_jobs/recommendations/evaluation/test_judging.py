@@ -87,7 +87,7 @@ def test_the_command_writes_the_page_and_says_what_is_missed(
 ) -> None:
     page = folder.parent / "page.html"
     assert main([str(folder.parent), "--page", str(page)]) == 0
-    assert "met    NEW NDCG@10 at 2011-10-10: 1.000" in capsys.readouterr().out
+    assert "met    NEW NDCG@10 at 2011-10-10: 1.0000" in capsys.readouterr().out
     assert "<svg" in page.read_text()
     ours = Ranked.read(folder, "ours")
     assert ours is not None
