@@ -16,6 +16,7 @@ from pyspark.storagelevel import StorageLevel
 from spark_jobs.recommendations.errors import Unfit
 from spark_jobs.recommendations.order_lines import OrderLines
 from spark_jobs.recommendations.ranking.histories import Articles
+from spark_jobs.recommendations.training_day import training_day
 
 STOCK_CODE = r"^[0-9]{5}[A-Z]*\z"
 """What an article's code looks like; postage, fees, samples and manual lines have others."""
@@ -23,7 +24,6 @@ PARTITION_ROWS = 4_096
 MAX_PARTITIONS = 512
 _BUCKET, _NUMBERS_A_BUCKET = 1_024, 4_096
 _MAX_INT = 2**31 - 1
-_DAY_S = 86_400
 _ORDER = ("source", "order_id", "customer_id", "country")
 _KEPT = StorageLevel.MEMORY_AND_DISK
 
@@ -35,7 +35,8 @@ class Prepared:
     Args:
         histories: a row for each customer: customer, country, number, events; see `OnSpark`.
         baskets: a row for each order with a sale, guests' orders too, in the same columns.
-        at: the day after the newest event, in days since 1970-01-01.
+        at: the day to train for, in days since 1970-01-01: see `training_day`.
+        after: customers by day who ordered on it or later, and do not count.
         events: that the customers' histories hold.
     """
 
@@ -43,6 +44,7 @@ class Prepared:
     histories: DataFrame
     baskets: DataFrame
     at: int
+    after: int
     events: int
     customers: int
     orders: int
@@ -63,17 +65,19 @@ def prepare(read: OrderLines, max_articles: int, until: date) -> Prepared:
     articles = _articles(catalogue)
     orders = _orders(lines, catalogue.select("stock_code", "article")).persist(_KEPT)
     extent = orders.agg(
-        f.max("last").cast("long").alias("newest"),
         f.sum(f.when(f.col("customer_id").isNotNull(), f.size("events"))).alias("events"),
         f.count_distinct("customer_id").alias("customers"),
         f.count("*").alias("orders"),
     ).collect()[0]
+    customers = _customers(orders)
+    at = training_day(customers)
     # What follows is many small jobs over these rows; each would carry along, and look through, all that made them.
     prepared = Prepared(
         articles,
         _placed(_histories(orders, extent.customers), extent.customers).localCheckpoint(),
         _placed(_baskets(orders), extent.orders).localCheckpoint(),
-        extent.newest // _DAY_S + 1,
+        at,
+        sum(ordered for day, ordered in customers.items() if day >= at),
         extent.events or 0,
         extent.customers,
         extent.orders,
@@ -141,6 +145,14 @@ def _orders(lines: DataFrame, numbers: DataFrame) -> DataFrame:
             f.array_sort(f.collect_list(event)).alias("events"),
         )
     )
+
+
+def _customers(orders: DataFrame) -> dict[int, int]:
+    """How many customers ordered on each day; each guest's order counts as one more."""
+    who = f.coalesce("customer_id", f.concat_ws("/", "source", "order_id"))
+    day = f.unix_date(f.to_date("last"))
+    counted = orders.groupBy(day.alias("day")).agg(f.count_distinct(who).alias("ordered")).collect()
+    return {row.day: row.ordered for row in counted}
 
 
 def _histories(orders: DataFrame, customers: int) -> DataFrame:

@@ -50,6 +50,8 @@ def train(
         f"{prepared.events} events of {prepared.customers} customers, {prepared.orders} orders, "
         f"{len(prepared.articles)} articles, before {_instant(prepared.at)[:10]}"
     )
+    if prepared.after:
+        progress.say(f"{prepared.after} orders of a later day are too few to count")
     blocks, baskets = OnSpark(prepared.histories), OnSpark(prepared.baskets)
     factors = als.ItemFactors(
         blocks, len(prepared.articles), settings.als_rank, settings.als_iterations, settings.seed
@@ -108,6 +110,7 @@ def _figures(prepared: Prepared, progress: Progress) -> dict[str, Any]:
         "customers": prepared.customers,
         "orders": prepared.orders,
         "articles": len(prepared.articles),
+        "orders_after": prepared.after,
         "seconds": dict(progress.phases_s),
     }
 

@@ -121,7 +121,9 @@ def test_recommendations_beat_popularity_on_weeks_that_nobody_was_trained_on(pla
     trained = jobs["train"]["result"]
     for name, chosen in trained["choice"]["lists"].items():
         candidates = chosen["candidates"]
-        best = max(one["ndcg"] for yardstick, one in candidates.items() if yardstick.startswith("popularity_"))
+        best = max(
+            one["ndcg"] for yardstick, one in candidates.items() if yardstick.startswith("popularity_")
+        )
         least = best if name == "popular" else 1.5 * best
         assert candidates[chosen["winner"]]["ndcg"] >= least, name
     # The customers of the data whose purchases are not all cancelled or bookings; every article on sale.

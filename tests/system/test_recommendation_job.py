@@ -82,6 +82,7 @@ class Shop:
         self.order("c1", bought, [BOOKED], kind="adjustment")
         self.order("wholesale", bought, ["20003", "20003"], quantity=2_000_000_000)
         self.order("c2", datetime(2099, 1, 1, tzinfo=UTC), ["20000"])
+        self.order("tries-it-out", datetime(2026, 1, 5, tzinfo=UTC), ["20000"])
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +131,7 @@ async def test_a_version_is_complete_and_says_what_it_was_made_of(result: Any) -
     assert manifest["trained_until"] == "2011-12-10T00:00:00.000Z"
     assert manifest["seed"] == 1
     assert manifest["recipe"].keys() == manifest["choice"]["lists"].keys()
+    assert manifest["figures"]["orders_after"] == 1
     assert manifest["figures"]["seconds"]["choose"] > 0
 
 

@@ -1,4 +1,4 @@
-"""What the shop recommends on the platform that holds all of the real data, while orders come in and versions change."""
+"""What the shop recommends on the platform that holds all of the real data, while orders come in."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ async def test_what_is_ordered_now_is_recommended_no_more(
         "lines": [{"stock_code": code, "quantity": 1, "unit_price": "1.00"} for code in ordered.values()],
     }
     headers = platform.headers("sender", "system-test")
-    async with http.post(f"{platform.target.order_ingest}/v1/orders", json=order, headers=headers) as response:
+    async with http.post(
+        f"{platform.target.order_ingest}/v1/orders", json=order, headers=headers
+    ) as response:
         assert response.status == 202, await response.text()
 
     async def gone() -> bool:
