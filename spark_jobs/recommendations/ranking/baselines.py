@@ -44,9 +44,9 @@ class Baseline:
         popular = "popularity_30d" if self.name == "own_history" else self.name
         scores = np.array(self.basis.scores(popular, known), np.float64)
         if self.name == "own_history":
-            # Every own article before every other one.
-            own = buy_again.plain_score("frequency", known, self.basis)
-            scores[known.row, known.article] = own + (scores.max() if scores.size else 0.0)
+            # Every own article has a score of 1 or more, and every other one less.
+            scores /= scores.max(initial=0.0) + 1.0
+            scores[known.row, known.article] = buy_again.plain_score("frequency", known, self.basis)
         return scores
 
 

@@ -67,12 +67,13 @@ def plain_score(method: str, known: Known, basis: Basis) -> Floats:
     """float64[pairs]: the score of a method that learns nothing.
 
     Args:
-        method: `popularity_30d`, `frequency` (orders with it, then the later one) or `faded_frequency`.
+        method: `popularity_30d`, `frequency` (orders with it, then buyers of late) or `faded_frequency`.
     """
+    late = basis.statistics.buyers.within(30)
     if method == "popularity_30d":
-        return basis.statistics.buyers.within(30)[known.article].astype(np.float64)
+        return late[known.article].astype(np.float64)
     if method == "frequency":
-        return known.orders + 1.0 / (2.0 + known.at - known.last)
+        return np.asarray(known.orders + late[known.article] / (late.max(initial=0) + 1.0))
     if method == "faded_frequency":
         return known.faded(FADING_DAYS)
     raise ValueError(f"no method {method} here")

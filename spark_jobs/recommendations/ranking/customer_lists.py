@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_jobs.recommendations.ranking import buy_again, calibration, you_may_like
+from spark_jobs.recommendations.ranking import buy_again, calibration, returning, you_may_like
 from spark_jobs.recommendations.ranking.basis import Basis
 from spark_jobs.recommendations.ranking.histories import Histories, Ints
 from spark_jobs.recommendations.ranking.known import Floats, Known, best_of, significant, top
@@ -106,22 +106,33 @@ class Heads:
     Args:
         new: weights of `learned`, or those that turn places of another method into probabilities.
         own: weights of `next_purchase`, or likewise.
+        returning: weights of a customer's ordering anything. The others are learned from customers who did: what they
+            say holds if the customer orders, and times this it holds in any case.
     """
 
     you_may_like: str
     buy_again: str
     new: Logistic
     own: Logistic
+    returning: Logistic
 
     def new_list(self, scene: Scene, k: int) -> Ranked:
         """You may like, with probabilities."""
         ranked = scene.new(self.you_may_like, self.new, k)
-        return ranked if self.you_may_like in LEARNED else _calibrated(self.new, scene, ranked)
+        if self.you_may_like not in LEARNED:
+            ranked = _calibrated(self.new, scene, ranked)
+        return self._in_any_case(scene, ranked)
 
     def own_list(self, scene: Scene, k: int) -> Ranked:
         """Buy again, with probabilities."""
         ranked = scene.own(self.buy_again, self.own, k)
-        return ranked if self.buy_again in LEARNED else _calibrated(self.own, scene, ranked)
+        if self.buy_again not in LEARNED:
+            ranked = _calibrated(self.own, scene, ranked)
+        return self._in_any_case(scene, ranked)
+
+    def _in_any_case(self, scene: Scene, ranked: Ranked) -> Ranked:
+        orders = self.returning.probability(returning.features(scene.known))
+        return Ranked(ranked.article, significant(ranked.score * orders[:, None]))
 
 
 @dataclass(frozen=True)
@@ -139,24 +150,36 @@ class Lessons:
     buy_again: str
     k: int
 
-    def __call__(self, block: Histories) -> tuple[Examples, Examples]:
-        """Examples of new and of own articles, of some of the block's customers."""
+    def __call__(self, block: Histories) -> tuple[Examples, Examples, Examples]:
+        """Examples of new articles, of own ones and of customers' ordering at all, from some of the block's customers.
+
+        Articles' examples are of customers who ordered in the window: whether one comes back is another question.
+        """
         some = chosen(block, self.basis.statistics.customers)
-        scene = Scene.of(self.basis, some)
-        truth = Truth.of(some.between(self.basis.at, self.end).sales())
+        ahead = some.between(self.basis.at, self.end).sales()
+        everybody, came = self.basis.known(some), np.diff(ahead.starts) > 0
+        asked = everybody.distinct > 0
+        names = np.array(some.customers, object)
+        back = Examples(names[asked], returning.features(everybody)[asked], came[asked].astype(np.float64))
+        rows = np.flatnonzero(asked & came).tolist()
+        scene, truth = Scene.of(self.basis, some.of(rows)), Truth.of(ahead.of(rows))
+        return self._new(scene, truth), self._own(scene, truth), back
+
+    def _new(self, scene: Scene, truth: Truth) -> Examples:
         if self.you_may_like == "learned":
-            ranked, table = scene.new_features()
-        else:
-            ranked = scene.new(self.you_may_like, None, self.k)
-            table = calibration.features(scene.known, ranked.article, ranked.score)
-        new = _examples(scene.known, ranked, table, truth)
-        if self.buy_again == "next_purchase":
-            names = np.array(some.customers, object)[scene.known.row]
-            labels = truth.holds(scene.known.row, scene.known.article).astype(np.float64)
-            return new, Examples(names, scene.own_features(), labels)
-        ranked = scene.own(self.buy_again, None, self.k)
+            return _examples(scene.known, *scene.new_features(), truth)
+        return self._places(scene, scene.new(self.you_may_like, None, self.k), truth)
+
+    def _own(self, scene: Scene, truth: Truth) -> Examples:
+        if self.buy_again != "next_purchase":
+            return self._places(scene, scene.own(self.buy_again, None, self.k), truth)
+        known = scene.known
+        names = np.array(known.histories.customers, object)[known.row]
+        return Examples(names, scene.own_features(), truth.holds(known.row, known.article).astype(np.float64))
+
+    def _places(self, scene: Scene, ranked: Ranked, truth: Truth) -> Examples:
         table = calibration.features(scene.known, ranked.article, ranked.score)
-        return new, _examples(scene.known, ranked, table, truth)
+        return _examples(scene.known, ranked, table, truth)
 
 
 def names_of(method: str) -> tuple[str, ...]:
@@ -169,8 +192,7 @@ def _examples(known: Known, ranked: Ranked, table: Floats, truth: Truth) -> Exam
     n, k = ranked.article.shape
     row = np.repeat(np.arange(n), k)
     article = ranked.article.ravel().astype(np.int64)
-    # Of customers without a purchase nothing can be learned: every list of theirs is the same.
-    used = (article >= 0) & (known.distinct[row] > 0)
+    used = article >= 0
     names = np.array(known.histories.customers, object)[row[used]]
     return Examples(names, table[used], truth.holds(row[used], article[used]).astype(np.float64))
 

@@ -109,6 +109,7 @@ class Model:
             "buyers_recent": self.basis.statistics.buyers.recent,
             "new_weights": self.heads.new.weights,
             "own_weights": self.heads.own.weights,
+            "returning_weights": self.heads.returning.weights,
             "also_bought": self.also_bought.article,
             "also_bought_score": self.also_bought.score,
         }
@@ -129,6 +130,7 @@ class Model:
             "customers": self.basis.statistics.customers,
             "you_may_like": self.heads.new.as_json(),
             "buy_again": self.heads.own.as_json(),
+            "returning": self.heads.returning.as_json(),
         }
 
     def _spoken(self, known: Known) -> tuple[Floats, Any]:

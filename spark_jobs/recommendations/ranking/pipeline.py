@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from spark_jobs.recommendations.ranking import logistic
+from spark_jobs.recommendations.ranking import logistic, returning
 from spark_jobs.recommendations.ranking.also_bought import AlsoBought
 from spark_jobs.recommendations.ranking.basis import Basis
 from spark_jobs.recommendations.ranking.customer_lists import LEARNED, Heads, Lessons, names_of
@@ -177,14 +177,14 @@ def _learned(blocks: Blocks, end: int, n: int, methods: Collection[str], say: Sa
 
 
 def _heads(blocks: Blocks, basis: Basis, end: int, like: str, again: str) -> Heads:
-    pairs = list(blocks.map(Lessons(basis, end, like, again, LIST_LENGTH)))
-    new, own = gather(one for one, _ in pairs), gather(other for _, other in pairs)
-    return Heads(
-        like,
-        again,
-        logistic.fit(names_of(like), new.features, new.labels),
-        logistic.fit(names_of(again), own.features, own.labels),
-    )
+    parts = list(blocks.map(Lessons(basis, end, like, again, LIST_LENGTH)))
+    names = (names_of(like), names_of(again), returning.FEATURES)
+    lessons = [gather(part[place] for part in parts) for place in range(len(names))]
+    learned = [
+        logistic.fit(each, lesson.features, lesson.labels)
+        for each, lesson in zip(names, lessons, strict=True)
+    ]
+    return Heads(like, again, *learned)
 
 
 def _figures(measures: Measures) -> dict[str, Any]:

@@ -40,8 +40,9 @@ def test_no_other_weights_explain_the_histories_better() -> None:
                 assert loss(other) >= loss(best)
 
 
-@pytest.mark.parametrize("n", [0, 1, 511, 512, 513, 700])
-def test_ease_of_any_number_of_articles(n: int) -> None:
+@pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 20])
+def test_ease_of_any_number_of_articles(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ease, "_SLICE", 8)
     gram = some_gram(n)
     weights = ease.weights(gram.copy(), 5.0)
     inverse = np.linalg.inv(gram + 5.0 * np.eye(n))
