@@ -1,7 +1,7 @@
 """Histories that lie in Spark: the same work for each block of customers, wherever the block is.
 
-A function and what it gives travel as pickles of `cloudpickle`. A block has at most 512 rows; no executor holds more
-than one at once, and none of the rows' events is touched by a loop of Python.
+A function travels as a pickle of `cloudpickle`, what it gives as a parcel of pieces. A block has at most 512 rows; no
+executor holds more than one at once, and none of the rows' events is touched by a loop of Python.
 """
 
 from __future__ import annotations

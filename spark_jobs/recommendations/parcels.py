@@ -1,4 +1,4 @@
-"""Anything that can be pickled as small pieces and back, for a way that takes no large ones. Needs no Spark session.
+"""Anything that can be pickled as small pieces and back, for a way that takes no large ones. Needs no Spark.
 
 NumPy arrays are not copied into the pickle; every piece is compressed by itself.
 """
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from pyspark import cloudpickle
 
 PIECE_BYTES = 256 * 1024
 _CODEC = pa.Codec("zstd", 1)
@@ -37,7 +36,7 @@ class Piece:
 def pack(value: Any) -> Iterator[Piece]:
     """The pieces of a value, in the order in which `unpack` takes them."""
     buffers: list[pickle.PickleBuffer] = []
-    head = cloudpickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+    head = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
     parts = [memoryview(head), *(buffer.raw() for buffer in buffers)]
     for number, part in enumerate(parts):
         for start in range(0, max(1, len(part)), PIECE_BYTES):

@@ -1,7 +1,7 @@
 """Versions of one small lake, trained in one session: again, in other pieces, and with Blocks of Spark by themselves.
 
-Run by the Python that holds Spark: `recommendations.py <folder>`; the folder holds `order_lines.json` and `dim_product.json`, rows
-of order_line/1 and dim_product/1.
+Run by the Python that holds Spark: `recommendations.py <folder>`; the folder holds `order_lines.json` and
+`dim_product.json`, rows of order_line/1 and dim_product/1.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ def blocks(prepared: events.Prepared) -> dict[str, Any]:
         return np.bincount(block.article, weights=block.units, minlength=n)
 
     here = InProcess(list(few.map(lambda block: block)))
-    factors = [ItemFactors(one, n, 4, 3, 1)(prepared.at).values for one in (few, few, many)]
+    factors = [ItemFactors(few, n, 4, 3, 1)(prepared.at).values]
+    few.spark.conf.set("spark.sql.shuffle.partitions", "3")
+    factors.append(ItemFactors(few, n, 4, 3, 1)(prepared.at).values)
     empty = OnSpark(prepared.histories.where("false"))
     try:
         empty.sum(sold)
@@ -67,11 +69,10 @@ def blocks(prepared: events.Prepared) -> dict[str, Any]:
     return {
         "sums": [one.sum(sold).tolist() for one in (here, few, many)],
         "customers": [sorted(chain.from_iterable(one.map(_customers))) for one in (here, few, many)],
+        "articles": prepared.articles.codes,
         "histories": [arrays(block) for block in few.map(lambda block: block)],
         "baskets": sum(len(block) for block in OnSpark(prepared.baskets).map(lambda block: block)),
-        "factors_again": bool((factors[0] == factors[1]).all()),
-        "factors_elsewhere": float(np.abs(factors[0] - factors[2]).max()),
-        "factors_size": float(np.abs(factors[0]).max()),
+        "factors": [one.tolist() for one in factors],
         "of_nothing": refused,
     }
 

@@ -55,6 +55,16 @@ def test_a_machine_bounds_the_memory_and_keeps_to_loopback(tmp_path: Path) -> No
     assert said["spark.jars"] == f"{tmp_path}/a.jar,{tmp_path}/b.jar"
 
 
+def test_the_second_compiler_is_the_jobs_choice() -> None:
+    told = read(CADABRA_SPARK_MASTER="local[2]")
+    first, both = (
+        options(told, both_compilers=chosen)["spark.driver.extraJavaOptions"] for chosen in (False, True)
+    )
+
+    assert first == f"-XX:TieredStopAtLevel=1 {both}"
+    assert "Tiered" not in both
+
+
 def test_a_session_that_could_not_be_is_refused_before_it_is_made() -> None:
     with pytest.raises(Misconfigured, match="CADABRA_SPARK_MEMORY_MB"):
         read(CADABRA_SPARK_MEMORY_MB="100")
