@@ -87,7 +87,9 @@ async def _ours(place: Path, options: Sequence[str], name: str) -> Ran:
 
 def _part(ran: Ran, copies: int, customers: int, part: str, who: str = OURS) -> Took:
     took: Mapping[str, Any] = ran.result["took"][part]
-    return Took(who, copies, customers, part, took["elapsed_s"], took["cpu_s"], ran.peak_bytes)
+    found = Took(who, copies, customers, part, took["elapsed_s"], took["cpu_s"], ran.peak_bytes)
+    _say(f"{copies}x: {who}, {part}: {found.elapsed_s:.1f} s, {found.cpu_s:.1f} s of CPU")
+    return found
 
 
 def _well(ran: Ran) -> Ran:

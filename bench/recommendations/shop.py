@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from spark_jobs.recommendations.ranking.histories import Articles, Histories, S
+from spark_jobs.recommendations.ranking.histories import Articles, Histories, Ints, Longs, S
 
 T = TypeVar("T")
 BLOCK_ROWS = {"customers": 512, "orders": 4096}
@@ -96,7 +96,7 @@ def changed(whole: Histories, copy: int, seed: int) -> Histories:
     )
 
 
-def _numbered(row: np.ndarray, order: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _numbered(row: Longs, order: Longs) -> Ints:
     """Each customer's orders from 0 on, in the order in which they stand."""
     new = np.ones(len(order), np.bool_)
     new[1:] = (order[1:] != order[:-1]) | (row[1:] != row[:-1])
@@ -104,7 +104,7 @@ def _numbered(row: np.ndarray, order: np.ndarray) -> np.ndarray:  # type: ignore
     begins = np.searchsorted(row, np.unique(row))
     base = np.zeros(int(row.max(initial=0)) + 1, np.int64)
     base[row[begins]] = count[begins]
-    return (count - base[row]).astype(np.int32)
+    return np.asarray(count - base[row], np.int32)
 
 
 def read(path: Path) -> Histories:

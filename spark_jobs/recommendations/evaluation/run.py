@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -134,8 +134,9 @@ def _ask(world: World, at: int, end: int, folder: Path, name: str) -> Asking:
 
 
 def _ours(world: World) -> TrainFactors | None:
+    """What trains our candidate; the choice and the fit ask for the same day."""
     train = world.factors.get("ours")
-    return None if train is None else lambda at: Factors(train(at))
+    return None if train is None else cache(lambda at: Factors(train(at)))
 
 
 def _als(world: World, at: int) -> dict[str, Ranker]:
