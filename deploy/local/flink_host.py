@@ -148,7 +148,7 @@ def properties(job: str, settings: HostSettings) -> dict[str, dict[str, str]]:
             settings.kinesis_endpoint, settings.access_key, settings.secret_key
         )
         groups["orders"] |= {
-            "source.reader.empty-records-fetch-interval": "250 ms",
+            "source.reader.empty-records-fetch-interval": "500 ms",
             "source.shard.discovery.interval": "5 s",  # a shorter one comes before a slow first look, which then fails
         }
     groups["baselines"] = {}

@@ -115,8 +115,10 @@ def _evaluate(
 
     with progress.phase("read"):
         prepared = events.prepare(_read(spark, found, options), found.max_articles, events.tomorrow())
-    blocks, baskets = on_spark.OnSpark(prepared.histories), on_spark.OnSpark(prepared.baskets)
-    trained = trainers(blocks, len(prepared.articles), found)
+    lying = on_spark.OnSpark(prepared.histories)
+    trained = trainers(lying, len(prepared.articles), found)
+    blocks = on_spark.near(lying, prepared.customers, found.near_rows)
+    baskets = on_spark.near(on_spark.OnSpark(prepared.baskets), prepared.orders, found.near_rows)
     return dict(
         run.run(blocks, baskets, prepared.articles, trained, options.cutoffs, options.folder, progress)
     )

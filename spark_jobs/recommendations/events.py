@@ -9,7 +9,8 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from pyspark.sql import Column, DataFrame, Window
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as f
 from pyspark.storagelevel import StorageLevel
 
@@ -61,9 +62,8 @@ def prepare(read: OrderLines, max_articles: int, until: date) -> Prepared:
         Unfit: no line counts.
     """
     lines = _counting(read.lines, until)
-    catalogue = _catalogue(lines, read.texts, max_articles).persist(_KEPT)
-    articles = _articles(catalogue)
-    orders = _orders(lines, catalogue.select("stock_code", "article")).persist(_KEPT)
+    articles = _articles(_catalogue(lines, read.texts, max_articles))
+    orders = _orders(lines, _numbers(articles, lines.sparkSession)).persist(_KEPT)
     extent = orders.agg(
         f.sum(f.when(f.col("customer_id").isNotNull(), f.size("events"))).alias("events"),
         f.count_distinct("customer_id").alias("customers"),
@@ -82,8 +82,7 @@ def prepare(read: OrderLines, max_articles: int, until: date) -> Prepared:
         extent.customers,
         extent.orders,
     )
-    for kept in (orders, catalogue):
-        kept.unpersist()
+    orders.unpersist()
     return prepared
 
 
@@ -106,21 +105,25 @@ def _counting(lines: DataFrame, until: date) -> DataFrame:
 
 
 def _catalogue(lines: DataFrame, texts: DataFrame, max_articles: int) -> DataFrame:
-    """stock_code, article (its number), description."""
+    """stock_code, description."""
     sold = (
         lines.where("quantity > 0").groupBy("stock_code").agg(f.count_distinct("customer_id").alias("buyers"))
     )
     taken = sold.orderBy(f.desc("buyers"), "stock_code").limit(max_articles)
-    # A bounded number of rows: one task may put them in order.
-    number = (f.row_number().over(Window.orderBy("stock_code")) - 1).alias("article")
-    return taken.join(texts, "stock_code", "left").select("stock_code", number, "description")
+    return taken.join(texts, "stock_code", "left").select("stock_code", "description")
 
 
 def _articles(catalogue: DataFrame) -> Articles:
-    rows = catalogue.orderBy("article").collect()
+    rows = catalogue.orderBy("stock_code").collect()
     if not rows:
         raise Unfit("no order line can be used: there are no sales of articles")
     return Articles(tuple(row.stock_code for row in rows), tuple(row.description or None for row in rows))
+
+
+def _numbers(articles: Articles, spark: SparkSession) -> DataFrame:
+    """stock_code, article (its number)."""
+    columns = {"stock_code": pa.array(articles.codes), "article": pa.array(range(len(articles)), pa.int32())}
+    return spark.createDataFrame(pa.table(columns))
 
 
 def _orders(lines: DataFrame, numbers: DataFrame) -> DataFrame:

@@ -21,7 +21,7 @@ from pyspark.sql.udf import UserDefinedFunction
 from pyspark.util import PythonEvalType
 
 from spark_jobs.recommendations.parcels import Piece, pack, unpack
-from spark_jobs.recommendations.ranking.histories import Histories, S
+from spark_jobs.recommendations.ranking.histories import Blocks, Histories, InProcess, S
 
 T = TypeVar("T")
 Numbers = NDArray[np.int32]
@@ -118,6 +118,20 @@ class OnSpark:
                 yield pa.RecordBatch.from_pydict(dict(done(histories, numbers)))
 
         return _map(self._rows, each, schema)
+
+
+def near(there: OnSpark, rows: int, most: int) -> Blocks:
+    """Bring blocks of few rows into this process, where work on them is not handed over; others stay where they are.
+
+    Args:
+        rows: that the blocks have.
+        most: rows that are few.
+    """
+    return there if rows > most else InProcess(there.map(_itself))
+
+
+def _itself(histories: Histories) -> Histories:
+    return histories
 
 
 def blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[Histories, Numbers]]:

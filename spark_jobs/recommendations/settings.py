@@ -19,6 +19,13 @@ class RecommendationSettings(SparkSettings):
         maximum=30_000,
         help="articles that are recommended at most, those with most buyers; memory grows with their square",
     )
+    near_rows: int = setting(
+        "CADABRA_RECOMMENDATIONS_NEAR_ROWS",
+        default=100_000,
+        minimum=0,
+        maximum=1_000_000,
+        help="customers, or orders, up to which their histories are reckoned with in the driver; some 1.5 KB a row",
+    )
     seed: int = setting(
         "CADABRA_RECOMMENDATIONS_SEED",
         default=1,

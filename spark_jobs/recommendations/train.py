@@ -11,7 +11,7 @@ from spark_jobs.objects import Objects
 from spark_jobs.progress import Progress
 from spark_jobs.recommendations import als, events, versions
 from spark_jobs.recommendations.events import Prepared
-from spark_jobs.recommendations.on_spark import OnSpark
+from spark_jobs.recommendations.on_spark import OnSpark, near
 from spark_jobs.recommendations.order_lines import OrderLines
 from spark_jobs.recommendations.ranking.pipeline import Choice, choose, fit
 from spark_jobs.recommendations.settings import RecommendationSettings
@@ -52,22 +52,25 @@ def train(
     )
     if prepared.after:
         progress.say(f"{prepared.after} orders of a later day are too few to count")
-    blocks, baskets = OnSpark(prepared.histories), OnSpark(prepared.baskets)
+    lying = OnSpark(prepared.histories)
     factors = als.ItemFactors(
-        blocks, len(prepared.articles), settings.als_rank, settings.als_iterations, settings.seed
+        lying, len(prepared.articles), settings.als_rank, settings.als_iterations, settings.seed
     )
+    with progress.phase("blocks"):
+        blocks = near(lying, prepared.customers, settings.near_rows)
+        baskets = near(OnSpark(prepared.baskets), prepared.orders, settings.near_rows)
     with progress.phase("choose"):
         chosen = choose(blocks, baskets, prepared.articles, prepared.at, factors, progress.say, only)
     recipe = chosen.recipe()
     progress.say(", ".join(f"{name}: {method}" for name, method in recipe.as_json().items()))
     with progress.phase("fit"):
-        model = fit(blocks, baskets, prepared.articles, prepared.at, recipe, factors, progress.say)
+        model = fit(blocks, baskets, prepared.articles, prepared.at, recipe, factors, progress.say, chosen)
     with progress.phase("lists"):
-        version.write_lists(blocks, model)
+        version.write_lists(lying, model)
     with progress.phase("model"):
         version.write_model(model.save())
     with progress.phase("read back"):
-        told = version.read_back(blocks)
+        told = version.read_back(lying)
     manifest = {
         **_manifest(version, began, read.snapshots, settings, prepared, chosen),
         "parameters": model.parameters(),

@@ -30,7 +30,7 @@ def test_the_readmes_settings_are_the_jobs() -> None:
         if not any(f"`{name}`" in line for name in every)
     ]
 
-    assert len(own) == 2 + 4
+    assert len(own) == 2 + 5
     assert all(line in README for line in own)
 
 
