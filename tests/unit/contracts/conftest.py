@@ -22,6 +22,7 @@ PARTIES = (
     "services/lake_writer",
     "services/kernel",
     "flink_jobs/order_rate_alarm",
+    "spark_jobs/recommendations",
     "spark_jobs/warehouse",
 )
 
