@@ -94,7 +94,7 @@ def _at(world: World, at: int, folder: Path, progress: Progress) -> dict[str, An
         choice = pipeline.choose(before, baskets, world.articles, at, ours, progress.say)
     recipe = choice.recipe()
     with progress.phase("fit"):
-        model = pipeline.fit(before, baskets, world.articles, at, recipe, ours, progress.say)
+        model = pipeline.fit(before, baskets, world.articles, at, recipe, ours, progress.say, choice)
         trained[OURS] = Ours(model)
     with progress.phase("others"):
         others = baselines(before, at, count)

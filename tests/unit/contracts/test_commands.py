@@ -36,7 +36,7 @@ def test_check_is_green_on_a_complete_copy(copied: Path, capsys: pytest.CaptureF
     """Nothing stale, nothing broken: 0 and one line."""
     assert run(copied, "check") == 0, capsys.readouterr().err
     assert (
-        "11 contracts, 4 streams, 5 tables, 1 indices, 1 topics, 2 landings, 7 lake tables, 5 warehouse tables: "
+        "12 contracts, 4 streams, 6 tables, 1 indices, 1 topics, 2 landings, 7 lake tables, 5 warehouse tables: "
         "all is well"
     ) in capsys.readouterr().out
 
