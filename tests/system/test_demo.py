@@ -124,8 +124,7 @@ def test_recommendations_beat_popularity_on_weeks_that_nobody_was_trained_on(pla
         best = max(
             one["ndcg"] for yardstick, one in candidates.items() if yardstick.startswith("popularity_")
         )
-        least = best if name == "popular" else 1.5 * best
-        assert candidates[chosen["winner"]]["ndcg"] >= least, name
+        assert candidates[chosen["winner"]]["ndcg"] > best, name
     # The customers of the data whose purchases are not all cancelled or bookings; every article on sale.
     assert 4_250 <= trained["subjects"]["customer"] <= 4_372
     assert 3_500 <= trained["subjects"]["product"] <= 4_070
