@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 from bench.recommendations import shop
@@ -47,7 +48,8 @@ def _records(model: pipeline.Model, blocks: shop.InFiles, path: Path | None) -> 
     """Every record as the release has it; how many, and their bytes."""
     count = size = 0
     with (path or Path("/dev/null")).open("w", encoding="utf-8") as file:
-        for made in (*blocks.map(model.records), model.product_records(), model.country_records()):
+        others = (model.product_records(), model.country_records())
+        for made in chain(blocks.map(model.records), others):  # a block's records are gone with it
             for record in made:
                 text = json.dumps(record, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
                 size += len(text.encode())
