@@ -100,7 +100,8 @@ def rows(done: Recommended) -> Iterator[tuple[str, str]]:
     trained = done.answer(TRAIN)
     if trained:
         counted = trained["subjects"]
-        yield "version", trained["version"]
+        # Of the same lake the digest is the same, whatever the version's name.
+        yield "version, and what begins its lists' digest", f"{trained['version']}, {trained['digest'][:12]}"
         yield (
             "customers, products, countries with lists",
             f"{counted['customer']:,}, {counted['product']:,}, {counted['country']:,}",

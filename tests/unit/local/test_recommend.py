@@ -17,6 +17,7 @@ from deploy.local.target import NotRunning, Target
 
 TRAINED = {
     "version": "20111210T000000Z-0123abcd",
+    "digest": "1fad58d1ec86" + "0" * 52,
     "subjects": {"customer": 4_300, "product": 3_600, "country": 38, "everywhere": 1},
     "choice": {
         "lists": {
@@ -97,6 +98,7 @@ def test_it_trains_publishes_tidies_up_checks_and_shows_what_won(
     assert platform.ran == [TRAIN, PUBLISH, EXPIRE, CHECK]
     assert document["ok"] is True
     assert document["jobs"][TRAIN]["result"] == TRAINED
+    assert "20111210T000000Z-0123abcd, 1fad58d1ec86\n" in err
     assert "4,300, 3,600, 38" in err
     assert "ease, NDCG@10 0.129 (popularity 0.053)" in err
     assert "2,048 MB" in err
