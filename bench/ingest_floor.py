@@ -14,6 +14,8 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from aiohttp import web
 
+from bench import loopback
+
 MAX_RECORDS = 500
 LINGER_S = 0.01
 IN_FLIGHT = 8
@@ -76,11 +78,7 @@ async def main() -> None:
 
         app = web.Application()
         app.router.add_post("/v1/orders", take)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        print(runner.addresses[0][1], flush=True)
-        await asyncio.Event().wait()
+        await loopback.serve(app)
 
 
 if __name__ == "__main__":

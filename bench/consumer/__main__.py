@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.consumer import scenarios, table
-from bench.consumer.participants import KCL, ROOT, Participant, participants, set_up, why_not_kcl
+from bench.consumer.participants import KCL, ROOT, Participant, participants, why_not_kcl
 from bench.consumer.stage import LEASE_TIME_S, RECORD_BYTES, Stage
+from deploy.local import bench_peers
 from services.kernel.adapters.dynamodb import DynamoDB
 from services.kernel.adapters.kinesis import Kinesis
 from services.kernel.streams.group_settings import GroupSettings
@@ -84,7 +85,7 @@ async def _split_later(stage: Stage) -> dict[str, scenarios.Split]:
 def run(size: Size) -> dict[str, Any]:
     """Set up, measure, judge."""
     began_s = time.monotonic()
-    set_up()
+    bench_peers.put_in_place()
     absent = {KCL: why_not_kcl()}
     os.environ.update(local_environment(Engines("", "", "")))
     with tempfile.TemporaryDirectory(prefix="cadabra-bench-") as name, started(Path(name)) as engines:

@@ -8,12 +8,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.local import bench_peers
 from deploy.local.engines import manifest
-from deploy.local.setup import Environment, Step, only_one, take
 
 ROOT = Path(__file__).parents[2]
-PEERS = ROOT / ".venv-bench-peers"
-LOCK = ROOT / "requirements" / "bench-peers.lock"
 OURS, ASYNC_KINESIS = "ours", "async-kinesis 3.0.1"
 KCL = "amazon-kclpy 3.2.0"
 KCL_JAR = "software.amazon.kinesis:amazon-kinesis-client-multilang:3.5.3"
@@ -31,24 +29,11 @@ class Participant:
 
 
 def participants() -> list[Participant]:
-    """Everybody who can be started here; `set_up` comes first."""
+    """Everybody who can be started here; `bench_peers.put_in_place` comes first."""
     return [
         Participant(OURS, sys.executable, "bench.consumer.ours", own_lease_table=True),
-        Participant(ASYNC_KINESIS, str(PEERS / "bin" / "python"), "bench.consumer.async_kinesis"),
+        Participant(ASYNC_KINESIS, str(bench_peers.PYTHON), "bench.consumer.async_kinesis"),
     ]
-
-
-def set_up() -> None:
-    """Build the peers' environment where it is not there, from its lock, every file checked by hash.
-
-    Raises:
-        FetchFailed: it could not be built.
-    """
-    environment = Environment(PEERS, LOCK)
-    with only_one(ROOT / ".engines" / "bench-peers.lock"):
-        take(
-            Step("Peers' environment", environment.fault, environment.build), "Peers' environment", quiet=True
-        )
 
 
 def why_not_kcl() -> str:
@@ -56,7 +41,7 @@ def why_not_kcl() -> str:
 
     Asked once and kept in the peers' environment until its lock changes.
     """
-    note = PEERS / f"kcl-{manifest.digest(LOCK)[:12]}.txt"
+    note = bench_peers.ENVIRONMENT.folder / f"kcl-{manifest.digest(bench_peers.LOCK)[:12]}.txt"
     if not note.exists():
         note.write_text(_ask_maven(), encoding="utf-8")
     return note.read_text(encoding="utf-8")

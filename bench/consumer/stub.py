@@ -18,6 +18,7 @@ from typing import Any
 
 from aiohttp import web
 
+from bench import loopback
 from bench.consumer.handler import data_of
 
 SHARDS = 4
@@ -105,11 +106,7 @@ async def main(count: int, size_bytes: int, go: Path) -> None:
     """Serve until killed."""
     app = web.Application(client_max_size=1024 * 1024)
     app.router.add_post("/", Stub(count, size_bytes, go).handle)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    print(runner.addresses[0][1], flush=True)
-    await asyncio.Event().wait()
+    await loopback.serve(app)
 
 
 if __name__ == "__main__":

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bench.consumer import participants as peers
 from bench.logs import bento, goaccess, lines, outputs
 from bench.logs.absence import Absent, last_line, present
 from bench.logs.process import Command
 from bench.logs.rounds import Make, Timed, of_loop, of_process
 from bench.logs.shipping import ship
 from bench.logs.table import Scope
+from deploy.local import bench_peers
 from deploy.local.engines.fetch import FetchFailed
 
 ENGINES = lines.ROOT / ".engines"
@@ -114,7 +114,7 @@ def _bento(*names: str) -> list[Participant]:
 def _python(*names: str) -> list[Participant]:
     try:
         with redirect_stdout(sys.stderr):  # what it says is no part of the table
-            peers.set_up()
+            bench_peers.put_in_place()
     except FetchFailed as failure:
         raise Absent(last_line(str(failure))) from None
     found = []
@@ -129,6 +129,4 @@ def _python(*names: str) -> list[Participant]:
 
 def _library(name: str, source: Path, output: Path, *, write: bool = False) -> Command:
     script = str(Path(__file__).with_name("python_peer.py"))
-    return Command(
-        [str(peers.PEERS / "bin" / "python"), script, name, str(source), *[str(output)] * write], {}
-    )
+    return Command([str(bench_peers.PYTHON), script, name, str(source), *[str(output)] * write], {})

@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from bench.consumer.participants import PEERS, ROOT, set_up
+from bench.consumer.participants import ROOT
 from bench.recommendations import publishing, shop, table
 from bench.recommendations.publishing import Published
 from bench.recommendations.table import CHOOSE, FIT, LISTS, OURS, Took
-from deploy.local import environment, job
+from deploy.local import bench_peers, environment, job
 from deploy.local.job import Ran
 from spark_jobs.recommendations.evaluation.handover import TEST, Question
 from spark_jobs.recommendations.ranking.measures import Truth
@@ -70,7 +70,7 @@ async def implicit(real: Retail, folder: Path) -> list[Took]:
     found = []
     for method, name in IMPLICIT.items():
         _say(f"1x: {name}")
-        command = [str(PEERS / "bin" / "python"), "-m", "spark_jobs.recommendations.evaluation.peers"]
+        command = [str(bench_peers.PYTHON), "-m", "spark_jobs.recommendations.evaluation.peers"]
         # As the library asks for: threads of its own, none of the linear algebra.
         settings = {**_environment(), "OPENBLAS_NUM_THREADS": "1"}
         ran = _well(await job.run(name, [*command, str(folder), "--fit", method], settings, _say))
@@ -111,7 +111,7 @@ def run(sizes: Sequence[int]) -> tuple[list[Took], Published]:
     """Measure everything."""
     os.environ.update(environment.cloud())
     with contextlib.redirect_stdout(sys.stderr):
-        set_up()
+        bench_peers.put_in_place()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         found, recipe = asyncio.run(measure(sizes, folder))

@@ -11,6 +11,7 @@ import os
 
 from aiohttp import web
 
+from bench import loopback
 from bench.recommendations.serving_data import VERSION
 from services.kernel.adapters.dynamodb import DynamoDB
 
@@ -31,11 +32,7 @@ async def main() -> None:
 
         app = web.Application()
         app.router.add_get("/v1/customers/{customer_id}/recommendations", read)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        print(runner.addresses[0][1], flush=True)
-        await asyncio.Event().wait()
+        await loopback.serve(app)
 
 
 if __name__ == "__main__":

@@ -17,17 +17,16 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from bench.consumer.participants import PEERS
 from bench.warehouse import scaled, table
 from bench.warehouse.ours import Ours
 from bench.warehouse.table import COPY, DAY, FULL, OURS, Measured
-from deploy.local import environment, job
+from deploy.local import bench_peers, environment, job
 from deploy.local.job import Ran
 from tests.engines import Engines, started
 
 WHOLE, QUICK = (1, 4, 16), (1,)
 SCRIPTS = Path(__file__).parent
-POLARS_PYTHON = os.environ.get("CADABRA_BENCH_POLARS_PYTHON", str(PEERS / "bin" / "python"))
+POLARS_PYTHON = os.environ.get("CADABRA_BENCH_POLARS_PYTHON", str(bench_peers.PYTHON))
 
 
 async def measure(engines: Engines, copies: int, folder: Path) -> list[Measured]:

@@ -21,14 +21,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from deploy.local import environment, job, order_lines_file, setup, spark
+from deploy.local import bench_peers, environment, job, order_lines_file, spark
 from deploy.local.engines.fetch import FetchFailed
 from deploy.local.job import Ran
 from deploy.local.layout import ROOT, Layout
-from deploy.local.setup import Environment, Step
 
 CUTOFFS = ("2011-06-30", "2011-08-31", "2011-10-10")
-PEERS = Environment(ROOT / ".venv-bench-peers", ROOT / "requirements" / "bench-peers.lock")
 PEERS_AT_ONCE = 2
 NOT_IN_PLACE = 69
 _EVALUATION = "spark_jobs.recommendations.evaluation"
@@ -80,11 +78,9 @@ async def evaluate(folder: Path, cutoffs: Sequence[str]) -> dict[str, dict[str, 
 
 def peers_in_place() -> bool:
     """Build the peers' environment from its lock where it is not there; False, and said, where it cannot be had."""
-    step = Step("Peers' environment", PEERS.fault, PEERS.build)
-    setup.ENGINES.mkdir(exist_ok=True)
     try:
-        with contextlib.redirect_stdout(sys.stderr), setup.only_one(setup.ENGINES / "bench-peers.lock"):
-            setup.take(step, step.title, quiet=True)
+        with contextlib.redirect_stdout(sys.stderr):
+            bench_peers.put_in_place()
     except FetchFailed as failure:
         _say(f"implicit is not measured: {failure}")
         return False
@@ -100,10 +96,11 @@ async def _spark(lines: Path, folder: Path, cutoffs: Sequence[str]) -> Ran:
 
 
 async def _peers(folder: Path) -> Ran:
-    python = PEERS.folder / "bin" / "python"
     # One thread of linear algebra beside the library's own threads, as it asks for.
     settings = {**_environment(), "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
-    return _well(await job.run("implicit", [python, "-m", f"{_EVALUATION}.peers", folder], settings, _say))
+    return _well(
+        await job.run("implicit", [bench_peers.PYTHON, "-m", f"{_EVALUATION}.peers", folder], settings, _say)
+    )
 
 
 def report(folder: Path, page: Path, as_json: bool) -> int:

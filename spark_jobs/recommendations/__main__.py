@@ -14,7 +14,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from services.kernel.core import settings
-from spark_jobs import runtime
+from spark_jobs import exit_codes, runtime
 from spark_jobs.java_errors import translated
 from spark_jobs.objects import Objects
 from spark_jobs.progress import Progress
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         known = translated(error)
         if known is None:
             traceback.print_exc()
-            return errors.BUG
+            return exit_codes.BUG
         print(f"{type(known).__name__}: {known}", file=sys.stderr)
         return errors.exit_code(known)
     if options.json:

@@ -14,6 +14,7 @@ from spark_jobs.recommendations.events import Prepared
 from spark_jobs.recommendations.on_spark import OnSpark, near
 from spark_jobs.recommendations.order_lines import OrderLines
 from spark_jobs.recommendations.ranking.pipeline import Choice, choose, fit
+from spark_jobs.recommendations.release.manifest import PREFIX
 from spark_jobs.recommendations.settings import RecommendationSettings
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,7 +45,7 @@ def train(
     began = datetime.now(UTC)
     version = versions.Version(objects, settings.bucket, versions.name(began))
     with progress.phase("read"):
-        objects.list(versions.PREFIX + version.version)
+        objects.list(PREFIX + version.version)
         prepared = events.prepare(read, settings.max_articles, until or events.tomorrow())
     progress.say(
         f"{prepared.events} events of {prepared.customers} customers, {prepared.orders} orders, "

@@ -28,8 +28,8 @@ from spark_jobs.objects import Objects
 from spark_jobs.recommendations.on_spark import Columns, Numbers, OnSpark
 from spark_jobs.recommendations.ranking.histories import Histories
 from spark_jobs.recommendations.ranking.model import Model
+from spark_jobs.recommendations.release.manifest import KINDS, MANIFEST, PREFIX
 
-PREFIX = "recommendations/v1/"
 SCHEMA = "subject string, body string"
 _OPTIONS = {
     # No marker objects, for a manifest says what there is, and one rename less: S3 renames by a copy.
@@ -37,7 +37,6 @@ _OPTIONS = {
     "mapreduce.fileoutputcommitter.algorithm.version": "2",
     "compression": "zstd",
 }
-KINDS = ("customer", "product", "country", "everywhere")
 
 
 def name(now: datetime) -> str:
@@ -117,7 +116,7 @@ class Version:
     def finish(self, manifest: Mapping[str, Any]) -> None:
         """Write the manifest: from now on there is a version."""
         text = json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True)
-        self._objects.put(f"{self._prefix}manifest.json", text)
+        self._objects.put(f"{self._prefix}{MANIFEST}", text)
 
 
 def told(lists: DataFrame) -> Told:

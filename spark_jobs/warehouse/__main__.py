@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from services.kernel.core import settings
-from services.kernel.core.errors import CadabraError, Misconfigured, MissingResource, Retryable
-from spark_jobs import runtime
+from spark_jobs import exit_codes, runtime
 from spark_jobs.objects import Objects
 from spark_jobs.progress import Progress
 from spark_jobs.warehouse.check import check
@@ -21,14 +20,6 @@ from spark_jobs.warehouse.lake import Lake
 from spark_jobs.warehouse.load import load
 from spark_jobs.warehouse.maintenance import maintain
 from spark_jobs.warehouse.settings import WarehouseSettings
-
-_EXIT_CODES: Sequence[tuple[type[CadabraError], int]] = (
-    (Unfit, 65),
-    (MissingResource, 69),
-    (Misconfigured, 78),
-    (Retryable, 75),
-)
-_BUG = 70
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,9 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         known = translated(error)
         if known is None:
             traceback.print_exc()
-            return _BUG
+            return exit_codes.BUG
         print(f"{type(known).__name__}: {known}", file=sys.stderr)
-        return next((code for kind, code in _EXIT_CODES if isinstance(known, kind)), _BUG)
+        return exit_codes.code_of(known, Unfit)
     if options.json:
         print(json.dumps(result))
     return 0

@@ -24,9 +24,10 @@ from spark_jobs.recommendations import errors, events, on_spark, order_lines
 from spark_jobs.recommendations.als import ItemFactors
 from spark_jobs.recommendations.on_spark import OnSpark
 from spark_jobs.recommendations.ranking.histories import Histories, InProcess
+from spark_jobs.recommendations.release.manifest import PREFIX
 from spark_jobs.recommendations.settings import RecommendationSettings
 from spark_jobs.recommendations.train import train
-from spark_jobs.recommendations.versions import PREFIX, SCHEMA
+from spark_jobs.recommendations.versions import SCHEMA
 
 
 def fill(spark: Any, found: RecommendationSettings, folder: Path) -> None:

@@ -86,8 +86,10 @@ def _at(world: World, at: int, folder: Path, progress: Progress) -> dict[str, An
     before, baskets, count = Before(world.blocks, at), Before(world.baskets, at), len(world.articles)
     with progress.phase("who is asked for"):
         statistics = before.sum(partial(Statistics.of, at=at, n_articles=count))
-        test = _ask(world, at, world.end, folder, TEST)
-        _ask(world, at - WINDOW_DAYS, at, folder, VALIDATION)
+        test = _ask(world, Asking(at, world.end, statistics.sold > 0), folder, TEST)
+        first = at - WINDOW_DAYS
+        earlier = Before(world.blocks, first).sum(partial(Statistics.of, at=first, n_articles=count))
+        _ask(world, Asking(first, at, earlier.sold > 0), folder, VALIDATION)
     trained: dict[str, Ranker] = {}
     ours = _ours(world)
     with progress.phase("choice"):
@@ -119,13 +121,10 @@ def _at(world: World, at: int, folder: Path, progress: Progress) -> dict[str, An
     return facts
 
 
-def _ask(world: World, at: int, end: int, folder: Path, name: str) -> Asking:
-    """Write a question and its truth."""
-    sold = (
-        Before(world.blocks, at).sum(partial(Statistics.of, at=at, n_articles=len(world.articles))).sold > 0
-    )
-    wanted = asking.bounded(world.blocks, Asking(at, end, sold))
-    question, truth = asking.question(world.blocks.map(asking.PartOf(wanted)), at, len(world.articles))
+def _ask(world: World, asked: Asking, folder: Path, name: str) -> Asking:
+    """Write a question and its truth; who is asked for, of too many some."""
+    wanted = asking.bounded(world.blocks, asked)
+    question, truth = asking.question(world.blocks.map(asking.PartOf(wanted)), wanted.at, len(world.articles))
     if not len(truth):
         raise ValueError(f"{folder.name}: nobody who was known bought anything in the {name} window")
     question.write(folder, name)

@@ -15,17 +15,11 @@ from typing import Any
 
 from services.kernel.adapters.dynamodb import DynamoDB
 from services.kernel.adapters.s3 import S3
-from services.kernel.core.errors import (
-    CadabraError,
-    InvalidRecord,
-    Misconfigured,
-    MissingResource,
-    Refused,
-    Retryable,
-)
+from services.kernel.core.errors import CadabraError, InvalidRecord
 from services.kernel.core.retry import Retry
 from services.kernel.core.settings import load
 from services.kernel.streams.printing import Shown
+from spark_jobs import exit_codes
 from spark_jobs.recommendations.release import comparing, listing
 from spark_jobs.recommendations.release.errors import Unfit
 from spark_jobs.recommendations.release.expiry import Expiry
@@ -35,15 +29,6 @@ from spark_jobs.recommendations.release.settings import Settings
 from spark_jobs.recommendations.release.table import Table
 from spark_jobs.recommendations.release.versions import Versions
 
-EXIT_DATA, EXIT_MISSING, EXIT_BUG, EXIT_AGAIN, EXIT_MISCONFIGURED = 65, 69, 70, 75, 78
-_CODES: tuple[tuple[type[CadabraError], int], ...] = (
-    (Unfit, EXIT_DATA),
-    (InvalidRecord, EXIT_DATA),
-    (MissingResource, EXIT_MISSING),
-    (Retryable, EXIT_AGAIN),
-    (Misconfigured, EXIT_MISCONFIGURED),
-    (Refused, EXIT_BUG),
-)
 KEPT = 3
 
 
@@ -66,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(json.dumps(told.value) if options.json else "\n".join(told.lines))
     if told.problem:
         _say(told.problem)
-    return EXIT_DATA if told.problem else 0
+    return exit_codes.DATA if told.problem else 0
 
 
 async def _run(options: argparse.Namespace) -> Shown:
@@ -143,7 +128,7 @@ def _say(text: str) -> None:
 
 
 def _failed(error: CadabraError, as_json: bool) -> int:
-    code = next((code for kind, code in _CODES if isinstance(error, kind)), EXIT_BUG)
+    code = exit_codes.code_of(error, Unfit, InvalidRecord)
     if as_json:
         details = (
             {"version": error.version, "reasons": list(error.reasons), "forcible": error.forcible}

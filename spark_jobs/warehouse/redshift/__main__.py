@@ -14,17 +14,11 @@ from typing import Any
 from services.kernel.adapters.postgresql import PostgreSQL
 from services.kernel.adapters.redshift import Place, Redshift
 from services.kernel.adapters.s3 import S3
-from services.kernel.core.errors import (
-    CadabraError,
-    InvalidRecord,
-    Misconfigured,
-    MissingResource,
-    Refused,
-    Retryable,
-)
+from services.kernel.core.errors import CadabraError, InvalidRecord
 from services.kernel.core.names import bucket_name
 from services.kernel.core.settings import load
 from services.kernel.streams.printing import Shown
+from spark_jobs import exit_codes
 from spark_jobs.warehouse.redshift import dialects
 from spark_jobs.warehouse.redshift.files import Files
 from spark_jobs.warehouse.redshift.loading import Loading, shown
@@ -32,15 +26,6 @@ from spark_jobs.warehouse.redshift.plan import DataAtFault
 from spark_jobs.warehouse.redshift.settings import Settings
 from spark_jobs.warehouse.redshift.statements import Statements
 
-EXIT_DATA, EXIT_MISSING, EXIT_BUG, EXIT_AGAIN, EXIT_MISCONFIGURED = 65, 69, 70, 75, 78
-_CODES: tuple[tuple[type[CadabraError], int], ...] = (
-    (DataAtFault, EXIT_DATA),
-    (InvalidRecord, EXIT_DATA),
-    (MissingResource, EXIT_MISSING),
-    (Retryable, EXIT_AGAIN),
-    (Misconfigured, EXIT_MISCONFIGURED),
-    (Refused, EXIT_BUG),
-)
 _MANY = 20
 
 
@@ -54,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(json.dumps(told.value) if options.json else "\n".join(told.lines))
     if told.problem:
         _say(told.problem)
-    return EXIT_DATA if told.problem else 0
+    return exit_codes.DATA if told.problem else 0
 
 
 async def _run(command: str) -> Shown:
@@ -121,7 +106,7 @@ def _say(text: str) -> None:
 
 
 def _failed(error: CadabraError, as_json: bool) -> int:
-    code = next((code for kind, code in _CODES if isinstance(error, kind)), EXIT_BUG)
+    code = exit_codes.code_of(error, DataAtFault, InvalidRecord)
     details: dict[str, Any] = error.details if isinstance(error, DataAtFault) else {}
     if as_json:
         print(json.dumps({"error": type(error).__name__, "message": str(error), **details}))

@@ -8,6 +8,7 @@ import pytest
 
 from services.kernel.core.errors import Misconfigured
 from services.kernel.core.settings import load, markdown
+from spark_jobs import exit_codes
 from spark_jobs.warehouse.redshift import __main__ as command
 from spark_jobs.warehouse.redshift.comparing import MOST_ROWS
 from spark_jobs.warehouse.redshift.settings import Settings
@@ -21,8 +22,7 @@ def test_the_readmes_settings_are_the_commands() -> None:
 
 
 def test_the_readmes_exit_codes_are_the_commands() -> None:
-    codes = {0, *(code for _, code in command._CODES)}
-    assert all(f"| {code} |" in README for code in codes)
+    assert all(f"| {code} |" in README for code in {0, *exit_codes.ALL})
     assert f"up to {MOST_ROWS} rows" in README
 
 

@@ -11,6 +11,7 @@ import pytest
 from contracts import catalog
 from services.kernel.adapters.dynamodb import MAX_ITEM_BYTES, MAX_ITEMS_PER_BATCH_WRITE
 from services.kernel.core.settings import load, markdown
+from spark_jobs import exit_codes
 from spark_jobs.recommendations.release import __main__ as command
 from spark_jobs.recommendations.release import comparing, expiry, gate, inspection, manifest, pointer, table
 from spark_jobs.recommendations.release.settings import TABLE, Settings
@@ -24,7 +25,7 @@ def test_the_readmes_settings_are_the_commands() -> None:
 
 
 def test_the_readmes_exit_codes_are_the_commands() -> None:
-    assert all(f"| {code} |" in README for code in {0, *(code for _, code in command._CODES)})
+    assert all(f"| {code} |" in README for code in {0, *exit_codes.ALL})
 
 
 def test_the_readme_names_every_command_and_option() -> None:
