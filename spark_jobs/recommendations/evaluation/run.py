@@ -25,7 +25,7 @@ from spark_jobs.recommendations.ranking.factors import Factors, TrainFactors
 from spark_jobs.recommendations.ranking.histories import Articles, Blocks, Histories
 from spark_jobs.recommendations.ranking.model import Model
 from spark_jobs.recommendations.ranking.recipe import WINDOW_DAYS
-from spark_jobs.recommendations.ranking.statistics import Statistics
+from spark_jobs.recommendations.ranking.statistics import Baskets, Statistics
 
 OURS, OWN_HISTORY, ALS, COURSE_ALS = "ours", "own_history", "spark_als", "course_als"
 _EPOCH = date(1970, 1, 1)
@@ -149,7 +149,7 @@ def _als(world: World, at: int) -> dict[str, Ranker]:
 
 def _guests(world: World, folder: Path, statistics: Statistics, model: Model) -> None:
     at, recipe = statistics.at, model.recipe
-    counted = Before(world.baskets, at).sum(pipeline.BasketsOf(at, len(world.articles)))
+    counted = Before(world.baskets, at).sum(partial(Baskets.of, at=at, n_articles=len(world.articles)))
     also = guests.also_bought(
         world.baskets, counted, (at, world.end), (recipe.also_bought, model.also_bought)
     )

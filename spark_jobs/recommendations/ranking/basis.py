@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ class Basis:
         Raises:
             ValueError: there is no block, or ALS is needed and cannot be had.
         """
-        statistics = blocks.sum(_StatisticsOf(at, n_articles))
+        statistics = blocks.sum(partial(Statistics.of, at=at, n_articles=n_articles))
         needs = {need for method in methods for need in _NEEDS.get(method, ())}
         if "als" in needs and train_factors is None:
             raise ValueError("a method needs the factors of ALS, and nothing trains them")
@@ -121,15 +122,6 @@ class Basis:
     def query(self, known: Known) -> Any:
         """CSR float32 [customers, articles]: what each customer asks EASE with."""
         return known.matrix(np.sqrt(known.faded(EASE_FADING_DAYS)).astype(np.float32))
-
-
-@dataclass(frozen=True)
-class _StatisticsOf:
-    at: int
-    n_articles: int
-
-    def __call__(self, block: Histories) -> Statistics:
-        return Statistics.of(block, self.at, self.n_articles)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from spark_jobs.recommendations.ranking.also_bought import AlsoBought
 from spark_jobs.recommendations.ranking.basis import Basis
 from spark_jobs.recommendations.ranking.customer_lists import LEARNED, Heads, Lessons, names_of
 from spark_jobs.recommendations.ranking.factors import Factors, TrainFactors
-from spark_jobs.recommendations.ranking.histories import Articles, Blocks, Histories
+from spark_jobs.recommendations.ranking.histories import Articles, Blocks
 from spark_jobs.recommendations.ranking.judging import JudgeBaskets, JudgeCustomers
 from spark_jobs.recommendations.ranking.learning import gather
 from spark_jobs.recommendations.ranking.logistic import Logistic
@@ -105,7 +106,7 @@ def choose(
     judge = JudgeCustomers(basis, at, of, weights)
     found = blocks.sum(judge).lists
     say("orders are judged")
-    counted = baskets.sum(BasketsOf(cut, n))
+    counted = baskets.sum(partial(Baskets.of, at=cut, n_articles=n))
     tables = {method: AlsoBought.of(method, counted) for method in of["also_bought"]}
     sold = np.diag(counted.together.dense()) > 0
     found |= baskets.sum(
@@ -150,19 +151,8 @@ def fit(
     say("models of everything")
     basis = Basis.of(blocks, at, n, methods, train_factors)
     say("what lies in orders together")
-    also = AlsoBought.of(recipe.also_bought, baskets.sum(BasketsOf(at, n)))
+    also = AlsoBought.of(recipe.also_bought, baskets.sum(partial(Baskets.of, at=at, n_articles=n)))
     return Model(recipe, articles, basis, heads, also)
-
-
-@dataclass(frozen=True)
-class BasketsOf:
-    """`Baskets.of` as work for blocks."""
-
-    at: int
-    n_articles: int
-
-    def __call__(self, block: Histories) -> Baskets:
-        return Baskets.of(block, self.at, self.n_articles)
 
 
 def _learned(blocks: Blocks, end: int, n: int, methods: Collection[str], say: Say) -> dict[str, Logistic]:
